@@ -1,0 +1,1 @@
+"""Adapters: each fills one port with a real service or tool."""

@@ -1,0 +1,135 @@
+"""Every error that a user can meet, as one tree.
+
+DeployError                  what failed, where, why, what to do next
+├── DeploymentFailed     1   a region did not end up as asked
+├── UsageError           2   the command line is wrong
+├── ConfigurationError   2   a file, a value or a template is wrong
+├── HeldError            4   a lock or a guard refused
+├── UnreachableError     5   a service (AWS, Docker, registry, cluster) did not answer or refused us
+├── InterruptedBySignal  128+N
+└── ErrorGroup               several of the above at once; the most severe one decides the exit code
+
+Adapters raise these; `cli` turns them into messages and exit codes in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in a file of the deployment repository. `line` and `column` count from 1; None when unknown."""
+
+    file: str
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        return ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+
+
+class DeployError(Exception):
+    """An error with everything that its reader needs.
+
+    `what` is one sentence without a final full stop; `where` names file and line, or a region, key or URL;
+    `why` is the cause as the failing part told it (already masked); `hint` is what to do next;
+    `chain` leads from the outermost place to the innermost one (template references, includes).
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: Location | str | None = None,
+        why: str | None = None,
+        hint: str | None = None,
+        chain: Sequence[str] = (),
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.why = why
+        self.hint = hint
+        self.chain = tuple(chain)
+
+    def leaves(self) -> Iterator[DeployError]:
+        """The single errors in this one: itself, unless it is a group."""
+        yield self
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        cause = f": {self.why}" if self.why else ""
+        return f"{place}{self.what}{cause}"
+
+
+class DeploymentFailed(DeployError):
+    """The deployment was begun and did not succeed; the report says what state each region is in."""
+
+    exit_code = 1
+
+
+class UsageError(DeployError):
+    """The command line asks for something that does not exist or does not fit together."""
+
+    exit_code = 2
+
+
+class ConfigurationError(DeployError):
+    """A file of the deployment repository, or a value or template in it, is wrong."""
+
+    exit_code = 2
+
+
+class HeldError(DeployError):
+    """A lock or a guard refused; nothing was changed."""
+
+    exit_code = 4
+
+
+class UnreachableError(DeployError):
+    """A service that we need could not be reached, or did not let us in."""
+
+    exit_code = 5
+
+
+class InterruptedBySignal(DeployError):
+    """The user or the system asked us to stop."""
+
+    def __init__(self, signal_number: int, what: str = "stopped by a signal") -> None:
+        super().__init__(what)
+        self.signal_number = signal_number
+        self.exit_code = 128 + signal_number
+
+
+class ErrorGroup(DeployError):
+    """Several independent errors, all of them to be shown.
+
+    The exit code is the one of the error that must be mended first: usage and configuration (2), then guards (4),
+    then services (5), then failures (1).
+    """
+
+    _severity = (2, 4, 5, 1)
+
+    def __init__(self, errors: Sequence[DeployError]) -> None:
+        self.errors = tuple(leaf for error in errors for leaf in error.leaves())
+        super().__init__(f"{len(self.errors)} errors")
+        codes = {error.exit_code for error in self.errors}
+        self.exit_code = next((code for code in self._severity if code in codes), max(codes, default=1))
+
+    def leaves(self) -> Iterator[DeployError]:
+        yield from self.errors
+
+    def __str__(self) -> str:
+        return "\n".join(str(error) for error in self.errors)
+
+
+def raise_all(errors: Sequence[DeployError]) -> None:
+    """Raise nothing, the only error, or a group of all of them."""
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ErrorGroup(errors)

@@ -1,0 +1,1 @@
+"""Carries out a plan: the ports to the outside world, the executor, and the watch over a rollout."""

@@ -1,0 +1,184 @@
+"""The ports: what the engine needs from the outside world, as protocols that `adapters` and the tests' fakes fill.
+
+Every method may raise a `DeployError`: `UnreachableError` when the service did not answer or did not let us in,
+`ConfigurationError` when what the user wrote is refused. Texts in errors and events are already masked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from deployer.events import Sink
+from deployer.model import Artefact, DeploymentRecord, Download, Image, Json, ObjectKey, Revision, Secret
+
+
+class SecretsDecryptor(Protocol):
+    """SOPS."""
+
+    def decrypt(self, file: Path, *, profile: str | None, config_file: str | None = None) -> Any:
+        """The typed content of an encrypted YAML file (`profile`, `config_file`: of AWS). Safe to call from threads."""
+        ...
+
+
+class ArtefactFetcher(Protocol):
+    """Downloads artefacts into the machine's cache and proves them."""
+
+    def fetch(self, downloads: Sequence[Download], sink: Sink) -> tuple[Artefact, ...]:
+        """All artefacts, several at once, in the order asked for. Raises every failure, not only the first."""
+        ...
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """One image build. `context` is a directory that holds nothing but the Docker context, `Dockerfile` included."""
+
+    context: Path
+    image: Image
+    args: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    platforms: tuple[str, ...] = ()
+    no_cache: bool = False
+
+
+class Registry(Protocol):
+    """One region's image registry (ECR), asked over the registry's own HTTP API."""
+
+    def digest(self, image: Image) -> str | None:
+        """The manifest digest (`sha256:…`) of the image's tag, None when the registry does not have it."""
+        ...
+
+    def ensure_repository(self, image: Image) -> None:
+        """Make the image's repository if it is missing and settings say so; otherwise name what is missing."""
+        ...
+
+    def copy(self, source: Image, source_registry: Registry, destination: Image, sink: Sink) -> str:
+        """Copy an image by digest, layer by layer, skipping what the destination has; its digest."""
+        ...
+
+    def credentials(self) -> tuple[str, Secret]:
+        """User name and password for this registry, fresh enough to use now."""
+        ...
+
+
+class ImageBuilder(Protocol):
+    """Docker on this machine."""
+
+    def build_and_push(self, request: BuildRequest, registry: Registry, sink: Sink) -> str:
+        """Build, push to the image's registry, and return the digest that the registry has."""
+        ...
+
+
+class Cluster(Protocol):
+    """One region's Kubernetes API server."""
+
+    def check(self) -> str:
+        """Prove that the API server answers and lets us in; its version (`v1.34.4`)."""
+        ...
+
+    def get(self, key: ObjectKey) -> Json | None:
+        """The live object, None when there is none."""
+        ...
+
+    def preview(self, manifest: Json, live: Json | None) -> Json:
+        """What the API server would make of the manifest (dry run on the server, nothing is changed).
+
+        Raises ConfigurationError with the server's words when it would refuse (validation, immutable field, quota).
+        """
+        ...
+
+    def list(self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None) -> list[Json]:
+        """The live objects of a kind, as the API server gives them; empty when the cluster does not know the kind."""
+        ...
+
+    def events(self, namespace: str, uids: Sequence[str]) -> list[Json]:
+        """Events about the objects with these uids, oldest first."""
+        ...
+
+    def log(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False) -> tuple[str, ...]:
+        """The last lines of a container's log, masked; empty when there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class ReleaseRequest:
+    """One `helm upgrade --install`. `manifests` are JSON texts that the chart prints verbatim."""
+
+    name: str
+    namespace: str
+    manifests: tuple[str, ...]
+    record: DeploymentRecord
+    timeout: float
+
+
+class Releases(Protocol):
+    """Helm's releases in one region's cluster."""
+
+    def revisions(self, name: str, namespace: str) -> tuple[Revision, ...]:
+        """All stored revisions, newest first; empty when there is no such release."""
+        ...
+
+    def upgrade(self, request: ReleaseRequest, sink: Sink) -> int:
+        """Install or upgrade without waiting for pods; the new revision's number. It begins as not verified."""
+        ...
+
+    def rollback(self, name: str, namespace: str, to: int, *, timeout: float) -> int:
+        """Roll back to a revision; the number of the new revision that this makes. It begins as not verified."""
+        ...
+
+    def uninstall(self, name: str, namespace: str, *, timeout: float) -> None:
+        """Remove the release; what is annotated to be kept (claimed volumes) stays."""
+        ...
+
+    def mark(self, name: str, namespace: str, revision: int, *, verified: bool) -> None:
+        """Write our own mark on a stored revision."""
+        ...
+
+    def stop(self) -> None:
+        """Ask a running helm process to stop (SIGTERM: Helm marks the release as failed). Callable from any thread."""
+        ...
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One question to a host from outside. `connect_to` is `host:port`; None: where `host` resolves to."""
+
+    url: str
+    connect_to: str | None = None
+    search_string: str | None = None
+    timeout: float = 5.0
+
+
+class OutsideProber(Protocol):
+    """Asks a host as a client would."""
+
+    def ask(self, probe: Probe) -> str | None:
+        """None when it answered well (2xx or 3xx, and the search string), else why not. Never raises."""
+        ...
+
+
+class Account(Protocol):
+    """The AWS account behind a region's profile."""
+
+    def number(self) -> str:
+        """The 12-digit account number that STS names."""
+        ...
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """What a notifier shows. `blocks` are Slack blocks, `text` their plain form; `thread` goes below as a reply."""
+
+    text: str
+    blocks: tuple[Json, ...] = ()
+    thread: tuple[str, ...] = ()
+
+
+class Notifier(Protocol):
+    """One message per deployment, first sent and then brought up to date."""
+
+    def announce(self, announcement: Announcement) -> str | None:
+        """Send or update; None, or a warning. Never raises and never takes longer than 5 seconds."""
+        ...

@@ -1,0 +1,1 @@
+"""Decides what is to be done, without any input or output."""

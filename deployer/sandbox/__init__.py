@@ -1,0 +1,1 @@
+"""The `local` stage: three regional clusters and an AWS on this machine."""
