@@ -6,11 +6,14 @@ spelling each field in PascalCase (`aws_ecr_prefix` is the key `AwsEcrPrefix`).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal
+
+from deployer.errors import DeployError
 
 Json = dict[str, Any]
 """A JSON object: a Kubernetes manifest, a document of an API."""
@@ -287,7 +290,11 @@ class Artefact:
 
 @dataclass(frozen=True)
 class DeploymentRecord:
-    """What is kept with every revision, as JSON in the release's values. `started` is UTC, ISO 8601."""
+    """What is kept with every revision, as JSON in the release's values. `started` is UTC, ISO 8601.
+
+    `content_hash` is the hash of the Docker context; `rebuild` is what `--rebuild` salted the tag with, so that the
+    next deployment of the same content keeps the rebuilt image.
+    """
 
     deployment_id: str
     application: str
@@ -297,6 +304,8 @@ class DeploymentRecord:
     tag: str | None = None
     image: str | None = None
     digest: str | None = None
+    content_hash: str | None = None
+    rebuild: str | None = None
     git_commit: str | None = None
     who: str | None = None
     started: str | None = None
@@ -320,6 +329,10 @@ class Revision:
     manifest: str
     record: DeploymentRecord | None
     chart: str = ""
+
+    def objects(self) -> tuple[Json, ...]:
+        """The manifests as objects; none for a release made by others."""
+        return tuple(json.loads(text) for text in self.manifests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,8 +400,14 @@ class ContainerEvidence:
 
 # --- result ----------------------------------------------------------------------------------------------------------
 
-Outcome = Literal["unchanged", "deployed", "rolled back", "uninstalled", "failed", "not started", "interrupted", "planned"]
+Outcome = Literal[
+    "unchanged", "deployed", "rolled back", "uninstalled", "failed", "not started", "interrupted", "planned"
+]
 """`rolled back` and `uninstalled` are failures whose traces were removed; `failed` is one that still stands."""
+
+
+SUCCESSES: frozenset[Outcome] = frozenset({"unchanged", "deployed", "planned"})
+"""The outcomes that are what was asked for."""
 
 
 @dataclass(frozen=True)
@@ -409,11 +428,12 @@ class TargetResult:
     image: Image | None = None
     revision: int | None = None
     url: str | None = None
+    reasons: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     workloads: tuple[WorkloadState, ...] = ()
     phases: tuple[PhaseTiming, ...] = ()
     warnings: tuple[str, ...] = ()
-    error: Exception | None = None
+    error: DeployError | None = None
     evidence: Evidence | None = None
 
 
@@ -427,3 +447,9 @@ class DeploymentResult:
     git_commit: str | None
     seconds: float
     targets: tuple[TargetResult, ...] = ()
+    phases: tuple[PhaseTiming, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether any target did not end as asked."""
+        return any(target.outcome not in SUCCESSES for target in self.targets)

@@ -89,7 +89,9 @@ class Cluster(Protocol):
         """
         ...
 
-    def list(self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None) -> list[Json]:
+    def list(
+        self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
+    ) -> list[Json]:
         """The live objects of a kind, as the API server gives them; empty when the cluster does not know the kind."""
         ...
 
@@ -130,6 +132,10 @@ class Releases(Protocol):
 
     def uninstall(self, name: str, namespace: str, *, timeout: float) -> None:
         """Remove the release; what is annotated to be kept (claimed volumes) stays."""
+        ...
+
+    def repair(self, name: str, namespace: str, *, timeout: float) -> str | None:
+        """Free a release that an interrupted run left pending; what was done, None when nothing was pending."""
         ...
 
     def mark(self, name: str, namespace: str, revision: int, *, verified: bool) -> None:

@@ -1,0 +1,151 @@
+"""The `deploy` command as a whole: finds the module of the command that was asked for, and runs only that one."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from types import FrameType
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
+
+from deployer import __version__
+from deployer.cli.commands import COMMANDS, DEFAULT_COMMAND
+from deployer.errors import DeployError, InterruptedBySignal
+
+
+class LazyCommands(TyperGroup):
+    """Knows its commands by name and imports a command's module only when that one is used.
+
+    What does not begin with a command's name is the main job: `deploy prod london myapp`.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [name for name in COMMANDS if name != DEFAULT_COMMAND]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        command = COMMANDS.get(cmd_name)
+        if command is None:
+            return None
+        module = importlib.import_module(f"deployer.cli.{command.module}")
+        resolved = typer.main.get_command(module.app)
+        resolved.name = cmd_name
+        return resolved
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        first = next((argument for argument in args if not argument.startswith("-")), None)
+        if first in COMMANDS and first != DEFAULT_COMMAND:
+            rest = list(args)
+            rest.remove(first)
+            return first, self.get_command(ctx, first), rest
+        return "", self.get_command(ctx, DEFAULT_COMMAND), list(args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The commands with the summaries of our table: importing them all for a help text would be slow."""
+        with formatter.section("Other commands"):
+            formatter.write_dl([(name, COMMANDS[name].summary) for name in self.list_commands(ctx)])
+
+
+application = typer.Typer(
+    cls=LazyCommands,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+    subcommand_metavar="STAGE REGION APP... | COMMAND ...",
+    context_settings={"help_option_names": ["-h", "--help"], "ignore_unknown_options": True},
+)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"deploy {__version__}")
+        raise typer.Exit
+
+
+@application.callback(
+    no_args_is_help=True,
+    epilog="`deploy STAGE REGION APP --help` shows the options of the main job.",
+)
+def deploy(
+    tool_version: bool = typer.Option(
+        False, "--tool-version", callback=_show_version, is_eager=True, help="Show the version of this tool and exit."
+    ),
+) -> None:
+    """Deploy applications to Kubernetes in many AWS regions, with their secrets.
+
+    deploy prod london myapp          one region
+
+    deploy prod all myapp             every region of the app's Environments
+
+    deploy local london myapp         the sandbox on this machine
+    """
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line; returns the exit code. Never lets a traceback out unless `--debug` is given."""
+    debug = "--debug" in arguments
+    _raise_on_signals()
+    try:
+        result = application(args=arguments, prog_name="deploy", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except TyperException as error:
+        _usage(error)
+        return 2
+    except DeployError as error:
+        if debug:
+            raise
+        _show(error)
+        return error.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        _show(InterruptedBySignal(signal.SIGINT))
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 128 + signal.SIGPIPE
+    except Exception as error:  # noqa: BLE001 -- the last line of defence: no traceback reaches a user
+        if debug:
+            raise
+        _show(_defect(error))
+        return 1
+
+
+def _usage(error: TyperException) -> None:
+    """What is wrong with the command line, and how to find out what is right."""
+    from deployer.errors import UsageError
+
+    message = str(getattr(error, "format_message", lambda: str(error))()).rstrip(".")
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(message, err=True)
+        return
+    command = context.command_path.strip() if context is not None else "deploy"
+    _show(UsageError(message, hint=f"`{command} --help` shows what it takes"))
+
+
+def _defect(error: Exception) -> DeployError:
+    """An error that we did not foresee; its text may hold anything, so only its type is shown."""
+    return DeployError(
+        "this is a defect in the tool itself",
+        why=type(error).__name__,
+        hint="run the same command with --debug and report what it prints (it may contain values: read it first)",
+    )
+
+
+def _show(error: DeployError) -> None:
+    from deployer.cli.messages import show_error
+
+    show_error(error)
+
+
+def _raise_on_signals() -> None:
+    """SIGTERM and SIGHUP end us as Ctrl-C does: as an exception, so that everything is cleaned up on the way out."""
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        raise InterruptedBySignal(number, f"stopped by {signal.Signals(number).name}")
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)

@@ -1,0 +1,29 @@
+"""The table of commands: the module of each, and one line of help, so that none is imported before it is used."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """`module` lies in `deployer.cli` and has a Typer application called `app`."""
+
+    module: str
+    summary: str
+
+
+DEFAULT_COMMAND = "deploy"
+
+COMMANDS: dict[str, Command] = {
+    DEFAULT_COMMAND: Command("deploy", "Deploy applications."),
+    "plan": Command("plan", "Show what a deployment would change, and change nothing."),
+    "render": Command("render", "Show the Dockerfile and the manifests as they would be used."),
+    "sandbox": Command("sandbox", "The stage `local`: three regional clusters and an AWS on this machine."),
+    "doctor": Command("doctor", "Show what is missing on this machine, and how to get it."),
+}
+
+RESERVED_NAMES = frozenset(COMMANDS) | {
+    "rollback", "remove", "adopt", "unlock", "history", "status", "recover", "promote", "dns", "secrets", "lint",
+    "explain", "init", "branches", "jenkins",
+}  # fmt: skip
+"""Names that no stage and no app may have: `deploy` would take them for a command."""

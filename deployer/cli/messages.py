@@ -1,0 +1,43 @@
+"""Errors as their readers see them: what failed, where, why, and what to do next."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from deployer.errors import DeployError
+
+_RED, _DIM, _BOLD, _RESET = "\x1b[31m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
+
+
+def error_lines(error: DeployError, *, colour: bool = False) -> Iterator[str]:
+    """An error as lines, one paragraph for each of its leaves."""
+    red, dim, bold, reset = (_RED, _DIM, _BOLD, _RESET) if colour else ("", "", "", "")
+    for leaf in error.leaves():
+        yield f"{red}{bold}error:{reset} {bold}{leaf.what}{reset}"
+        if leaf.where:
+            yield f"  {dim}where:{reset} {leaf.where}"
+        for step in leaf.chain:
+            yield f"  {dim}   by:{reset} {step}"
+        if leaf.why:
+            first, *rest = str(leaf.why).splitlines() or [""]
+            yield f"  {dim}  why:{reset} {first}"
+            yield from (f"         {line}" for line in rest)
+        if leaf.hint:
+            first, *rest = leaf.hint.splitlines() or [""]
+            yield f"  {dim} next:{reset} {first}"
+            yield from (f"         {line}" for line in rest)
+
+
+def show_error(error: DeployError) -> None:
+    """Write an error to standard error, coloured on a terminal."""
+    for line in error_lines(error, colour=wants_colour()):
+        sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def wants_colour() -> bool:
+    """Whether standard error is a terminal that nobody has asked to stay plain (no-color.org)."""
+    import os
+
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

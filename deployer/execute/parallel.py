@@ -1,0 +1,84 @@
+"""Runs jobs at once in threads, keeps every result, and winds them down when a signal arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
+from threading import Thread
+from time import monotonic
+from typing import Generic, TypeVar
+
+from deployer.errors import DeployError, InterruptedBySignal, raise_all
+
+T = TypeVar("T")
+
+
+class Outcome(Generic[T]):
+    """What one job came to: a value, an error, or neither while it is still running."""
+
+    def __init__(self) -> None:
+        self.value: T | None = None
+        self.error: BaseException | None = None
+        self.finished = False
+
+
+def run_all(
+    jobs: Sequence[Callable[[], T]],
+    *,
+    interrupt: Callable[[], None] = lambda: None,
+    grace: float = 20.0,
+) -> tuple[list[Outcome[T]], InterruptedBySignal | None]:
+    """Run all jobs, each in a thread of its own; the outcomes in the jobs' order.
+
+    When a signal interrupts the waiting, `interrupt` is called once to ask the jobs to end, and they get `grace`
+    seconds; what has not ended by then is left behind (threads are daemons) and its outcome is not finished. The
+    signal is handed back beside the outcomes, so that the caller can report them before it ends. A second signal
+    ends the waiting at once.
+    """
+    outcomes: list[Outcome[T]] = [Outcome() for _ in jobs]
+    done: SimpleQueue[int] = SimpleQueue()
+
+    def work(index: int) -> None:
+        try:
+            outcomes[index].value = jobs[index]()
+        except BaseException as error:  # noqa: BLE001 -- carried to the waiting thread, whatever it is
+            outcomes[index].error = error
+        finally:
+            outcomes[index].finished = True
+            done.put(index)
+
+    for index in range(len(jobs)):
+        Thread(target=work, args=(index,), name=f"job-{index}", daemon=True).start()
+    signalled: InterruptedBySignal | None = None
+    deadline: float | None = None
+    remaining = len(jobs)
+    while remaining:
+        try:
+            if deadline is None:
+                done.get()
+            else:
+                done.get(timeout=max(0.0, deadline - monotonic()))
+            remaining -= 1
+        except Empty:
+            break
+        except (InterruptedBySignal, KeyboardInterrupt) as error:
+            if signalled is not None:
+                break
+            signalled = error if isinstance(error, InterruptedBySignal) else InterruptedBySignal(2)
+            deadline = monotonic() + grace
+            interrupt()
+    return outcomes, signalled
+
+
+def values_of(jobs: Sequence[Callable[[], T]], *, interrupt: Callable[[], None] = lambda: None) -> list[T]:
+    """Run all jobs; their values. Raises the errors of all jobs that failed, as one group, or the signal."""
+    if len(jobs) == 1:
+        return [jobs[0]()]
+    outcomes, signalled = run_all(jobs, interrupt=interrupt, grace=5.0)
+    if signalled is not None:
+        raise signalled
+    unforeseen = [o.error for o in outcomes if o.error is not None and not isinstance(o.error, DeployError)]
+    if unforeseen:
+        raise unforeseen[0]
+    raise_all([outcome.error for outcome in outcomes if isinstance(outcome.error, DeployError)])
+    return [outcome.value for outcome in outcomes]  # type: ignore[misc]

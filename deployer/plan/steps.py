@@ -1,0 +1,56 @@
+"""The plan: what will be done, as frozen values that can be printed before they are carried out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from deployer.model import Image, ObjectKey, Target
+
+ImageAction = Literal["none", "present", "copy", "build"]
+ReleaseAction = Literal["none", "install", "upgrade"]
+
+
+@dataclass(frozen=True)
+class TargetPlan:
+    """What one target needs.
+
+    `image` has its digest when the registry has it; otherwise the push fills it in. `repair` is the number of a pending
+    revision that an interrupted run left. `reasons` say why there is something to do; `changes` name what changes, by
+    key, never by value; `deletions` are objects of the old revision that the new one no longer has.
+    """
+
+    target: Target
+    image: Image | None = None
+    image_action: ImageAction = "none"
+    copy_from: Image | None = None
+    release_action: ReleaseAction = "none"
+    repair: int | None = None
+    good_revision: int | None = None
+    foreign_revision: int | None = None
+    reasons: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    deletions: tuple[ObjectKey, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def changes_anything(self) -> bool:
+        """Whether carrying this plan out would change a registry or a cluster."""
+        return self.image_action in ("copy", "build") or self.release_action != "none"
+
+    @property
+    def deletes_data(self) -> tuple[ObjectKey, ...]:
+        """Deletions that may take data with them."""
+        kinds = ("StatefulSet", "PersistentVolumeClaim", "PersistentVolume", "Namespace", "CustomResourceDefinition")
+        return tuple(key for key in self.deletions if key.kind in kinds)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The plans of all targets of one command."""
+
+    targets: tuple[TargetPlan, ...]
+
+    @property
+    def changes_anything(self) -> bool:
+        return any(target.changes_anything for target in self.targets)

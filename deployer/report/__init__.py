@@ -1,0 +1,1 @@
+"""Results as texts: the terminal's report, the JSON document, and what Slack shows. Pure."""

@@ -1,0 +1,104 @@
+"""What the team's channel is told: one message that grows from started to its result, and a thread for evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from deployer.execute.ports import Announcement
+from deployer.model import SUCCESSES, DeploymentResult, Json, TargetResult
+from deployer.plan.steps import Plan, TargetPlan
+from deployer.report.terminal import evidence_lines
+from deployer.report.words import duration, pods, short_image
+
+_TEXT_LIMIT = 2900
+"""Slack takes 3000 characters in a section (its reference of block elements)."""
+
+
+def started(plan: Plan, *, deployment_id: str, stage: str, who: str, git_commit: str | None) -> Announcement:
+    """The message at the beginning: what goes where, by whom."""
+    headline = f":hourglass_flowing_sand: {who} is deploying {_subject([p.target.application for p in plan.targets])}"
+    headline += f" to {stage} {_subject([p.target.region for p in plan.targets])}"
+    lines = [_planned(target) for target in plan.targets]
+    return _message(headline, lines, _context(deployment_id, git_commit))
+
+
+def finished(result: DeploymentResult) -> Announcement:
+    """The message at the end, in the place of the first; failures' evidence goes into the thread."""
+    subject = _subject([target.target.application for target in result.targets])
+    regions = _subject([target.target.region for target in result.targets])
+    if result.failed:
+        headline = f":x: {subject} in {result.stage} {regions}: {_outcomes(result.targets)}"
+    else:
+        headline = f":white_check_mark: {subject} in {result.stage} {regions}: {_outcomes(result.targets)}"
+    headline += f", by {result.who} in {duration(result.seconds)}"
+    message = _message(
+        headline, [_ended(target) for target in result.targets], _context(result.deployment_id, result.git_commit)
+    )
+    return Announcement(message.text, message.blocks, tuple(_evidence(result.targets)))
+
+
+def _planned(target: TargetPlan) -> str:
+    image = f" `{short_image(target.image)}`" if target.image else ""
+    changed = f"\n{_bullets(target.changes)}" if target.changes else ""
+    return f"*{target.target.region}*{image}: {_escape('; '.join(target.reasons))}{changed}"
+
+
+def _ended(target: TargetResult) -> str:
+    mark = ":white_check_mark:" if target.outcome in SUCCESSES else ":x:"
+    image = f" `{short_image(target.image)}`" if target.image else ""
+    version = f" version {target.version}," if target.version else ""
+    revision = f", revision {target.revision}" if target.revision else ""
+    time = duration(sum(phase.seconds for phase in target.phases))
+    line = f"{mark} *{target.target.region}*{image}{version} {target.outcome}{revision}, "
+    line += f"{pods(target.workloads)} pods, {time}"
+    if target.error is not None:
+        line += "\n" + "\n".join(f"> {_escape(str(leaf))}" for leaf in target.error.leaves())
+    elif target.changes:
+        line += f"\n{_bullets(target.changes)}"
+    return line
+
+
+def _evidence(targets: Sequence[TargetResult]) -> list[str]:
+    texts = []
+    for target in targets:
+        if target.evidence is not None:
+            lines = "\n".join(evidence_lines(target.evidence))[:_TEXT_LIMIT]
+            texts.append(f"*{target.target.region}*\n```{_escape(lines)}```")
+    return texts
+
+
+def _message(headline: str, lines: Sequence[str], context: str) -> Announcement:
+    blocks: list[Json] = [_section(f"*{headline}*")]
+    blocks += [_section(line) for line in lines[:40]]
+    blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": context}]})
+    return Announcement("\n".join([headline, *lines]), tuple(blocks))
+
+
+def _section(text: str) -> Json:
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text[:_TEXT_LIMIT]}}
+
+
+def _context(deployment_id: str, git_commit: str | None) -> str:
+    return f"deployment `{deployment_id}`" + (f", commit `{git_commit[:12]}`" if git_commit else "")
+
+
+def _bullets(changes: Sequence[str], most: int = 8) -> str:
+    more = len(changes) - most
+    return "\n".join(
+        f"• {_escape(change)}" for change in [*changes[:most], *([f"and {more} more"] if more > 0 else [])]
+    )
+
+
+def _outcomes(targets: Sequence[TargetResult]) -> str:
+    return ", ".join(sorted({target.outcome for target in targets}))
+
+
+def _subject(names: Sequence[str]) -> str:
+    """`london`, `london and seoul`, `london, seoul and virginia`; each name once, in the order given."""
+    unique = list(dict.fromkeys(names))
+    return " and ".join([", ".join(unique[:-1]), unique[-1]]) if len(unique) > 1 else "".join(unique)
+
+
+def _escape(text: str) -> str:
+    """Slack's three control characters as entities (its guide to formatting text)."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,70 @@
+"""The JSON document of a deployment, as `--json` prints it (docs/json.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deployer.errors import DeployError
+from deployer.model import SUCCESSES, DeploymentResult, TargetResult
+from deployer.report.terminal import evidence_lines
+
+
+def json_document(result: DeploymentResult) -> dict[str, Any]:
+    """The documented JSON document of a deployment (docs/json.md). Times are in seconds."""
+    return {
+        "deployment": result.deployment_id,
+        "stage": result.stage,
+        "who": result.who,
+        "gitCommit": result.git_commit,
+        "ok": not result.failed,
+        "seconds": round(result.seconds, 3),
+        "phases": {phase.phase: round(phase.seconds, 3) for phase in result.phases},
+        "targets": [_target_document(target) for target in result.targets],
+    }
+
+
+def error_document(error: DeployError) -> dict[str, Any]:
+    """The JSON document of a command that ended before there were any targets."""
+    return {"ok": False, "errors": [_error(leaf) for leaf in error.leaves()], "exitCode": error.exit_code}
+
+
+def _target_document(target: TargetResult) -> dict[str, Any]:
+    return {
+        "application": target.target.application,
+        "region": target.target.region,
+        "outcome": target.outcome,
+        "ok": target.outcome in SUCCESSES,
+        "version": target.version,
+        "image": target.image.reference if target.image else None,
+        "digest": target.image.digest if target.image else None,
+        "revision": target.revision,
+        "url": target.url,
+        "reasons": list(target.reasons),
+        "changes": list(target.changes),
+        "warnings": list(target.warnings),
+        "workloads": [
+            {
+                "object": str(workload.key),
+                "desired": workload.desired,
+                "updated": workload.updated,
+                "ready": workload.ready,
+                "verdict": workload.verdict,
+                "reason": workload.reason,
+            }
+            for workload in target.workloads
+        ],
+        "phases": {phase.phase: round(phase.seconds, 3) for phase in target.phases},
+        "errors": [_error(leaf) for leaf in target.error.leaves()] if target.error else [],
+        "evidence": list(evidence_lines(target.evidence)) if target.evidence else [],
+    }
+
+
+def _error(error: DeployError) -> dict[str, Any]:
+    return {
+        "what": error.what,
+        "where": str(error.where) if error.where else None,
+        "why": error.why,
+        "hint": error.hint,
+        "chain": list(error.chain),
+        "exitCode": error.exit_code,
+    }

@@ -1,0 +1,108 @@
+"""The report that ends a deployment on a terminal, as lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from deployer.model import DeploymentResult, Evidence, TargetResult
+from deployer.report.words import duration, pods
+
+_MARKS = {"unchanged": "=", "deployed": "✔", "planned": "·"}
+_STYLES = {"✔": "\x1b[32m", "=": "\x1b[36m", "·": "\x1b[36m", "✘": "\x1b[31m"}
+_RESET = "\x1b[0m"
+
+
+def terminal_lines(result: DeploymentResult, *, colour: bool = False) -> Iterator[str]:
+    """The report as lines: a table of the targets, what changed, and (below) what went wrong where, with evidence."""
+    yield from _table(result.targets, colour=colour)
+    for target in result.targets:
+        yield from _details(target)
+    for target in result.targets:
+        yield from _failure(target)
+    yield ""
+    yield summary(result)
+
+
+def summary(result: DeploymentResult) -> str:
+    """One sentence with the counts, the time and the deployment's id."""
+    counts: dict[str, int] = {}
+    for target in result.targets:
+        counts[target.outcome] = counts.get(target.outcome, 0) + 1
+    told = ", ".join(f"{count} {outcome}" if len(result.targets) > 1 else outcome for outcome, count in counts.items())
+    return f"{told} in {duration(result.seconds)} (deployment {result.deployment_id})"
+
+
+def _table(targets: Sequence[TargetResult], *, colour: bool) -> Iterator[str]:
+    header = ("", "APP", "REGION", "OUTCOME", "VERSION", "REVISION", "PODS", "TIME")
+    rows = [
+        (
+            _MARKS.get(target.outcome, "✘"),
+            target.target.application,
+            target.target.region,
+            target.outcome,
+            target.version or "-",
+            str(target.revision) if target.revision else "-",
+            pods(target.workloads),
+            duration(sum(phase.seconds for phase in target.phases)),
+        )
+        for target in targets
+    ]
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+    for row in (header, *rows):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        style = _STYLES.get(row[0], "") if colour else ""
+        yield f"{style}{line}{_RESET}" if style else line
+
+
+def _details(target: TargetResult) -> Iterator[str]:
+    facts = [
+        ("image", target.image.pinned if target.image else None),
+        ("url", target.url),
+        ("why", "; ".join(target.reasons)),
+        ("changes", _shortened(target.changes)),
+    ]
+    shown = [(name, value) for name, value in facts if value]
+    if shown:
+        yield ""
+        yield f"{target.target.application} in {target.target.region}"
+        for name, value in shown:
+            first, *rest = value.splitlines()
+            yield f"  {name:<8} {first}"
+            yield from (f"  {'':<8} {line}" for line in rest)
+
+
+def _shortened(changes: Sequence[str], most: int = 12) -> str:
+    more = len(changes) - most
+    return "\n".join([*changes[:most], *([f"and {more} more"] if more > 0 else [])])
+
+
+def _failure(target: TargetResult) -> Iterator[str]:
+    if target.error is None:
+        return
+    yield ""
+    yield f"✘ {target.target.application} in {target.target.region}: {target.outcome}"
+    for error in target.error.leaves():
+        yield f"  {error.what}"
+        for label, text in (("where", error.where), ("why", error.why), ("next", error.hint)):
+            if text:
+                first, *rest = str(text).splitlines()
+                yield f"    {label + ':':<6} {first}"
+                yield from (f"           {line}" for line in rest)
+    if target.evidence:
+        yield from (f"  {line}" for line in evidence_lines(target.evidence))
+
+
+def evidence_lines(evidence: Evidence) -> Iterator[str]:
+    """Workloads and pods that are not well, events, and each failing container's state and last log lines."""
+    for workload in evidence.workloads:
+        if workload.verdict != "ready":
+            yield f"{workload.key}: {workload.ready}/{workload.desired} ready; {workload.reason}".rstrip("; ")
+            for pod in workload.pods:
+                if pod.verdict != "ready":
+                    yield f"  {pod.name}: {pod.state}, {pod.restarts} restarts; {pod.reason}".rstrip("; ")
+    if evidence.events:
+        yield "events"
+        yield from (f"  {event}" for event in evidence.events)
+    for container in evidence.containers:
+        yield f"{container.pod}/{container.container}: {container.state}"
+        yield from (f"  | {line}" for line in container.log)

@@ -1,0 +1,30 @@
+"""Small texts that every report uses: durations, counts of pods, short names of images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from deployer.model import Image, WorkloadState
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `3 min 05 s`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"
+
+
+def pods(workloads: Sequence[WorkloadState]) -> str:
+    """`2/2`: ready and desired pods of all workloads together; `-` where there are none."""
+    desired = sum(workload.desired for workload in workloads)
+    return f"{sum(workload.ready for workload in workloads)}/{desired}" if desired else "-"
+
+
+def short_image(image: Image) -> str:
+    """`myapp:0.0.1-5ae768241c…`: enough to recognise an image in a message."""
+    name = image.repository.rsplit("/", 1)[-1]
+    version, dash, content = image.tag.rpartition("-")
+    return f"{name}:{version}{dash}{content[:10]}…" if len(content) == 32 else f"{name}:{image.tag}"
