@@ -91,11 +91,11 @@ class Cluster(Protocol):
 
     def list(
         self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
-    ) -> list[Json]:
+    ) -> Sequence[Json]:
         """The live objects of a kind, as the API server gives them; empty when the cluster does not know the kind."""
         ...
 
-    def events(self, namespace: str, uids: Sequence[str]) -> list[Json]:
+    def events(self, namespace: str, uids: Sequence[str]) -> Sequence[Json]:
         """Events about the objects with these uids, oldest first."""
         ...
 
