@@ -285,6 +285,24 @@ class Artefact:
     from_cache: bool = False
 
 
+EntryKind = Literal["file", "directory", "link"]
+
+
+@dataclass(frozen=True, slots=True)
+class ContextEntry:
+    """One entry of a Docker context. `path` is relative, with `/`; `size` and `sha256` (hex) are of a file's content.
+
+    `target` is where a link points to. A directory is an entry of its own only when it is empty.
+    """
+
+    path: str
+    kind: EntryKind
+    executable: bool = False
+    size: int = 0
+    sha256: str = ""
+    target: str = ""
+
+
 # --- release ---------------------------------------------------------------------------------------------------------
 
 

@@ -6,13 +6,26 @@ Every method may raise a `DeployError`: `UnreachableError` when the service did 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from deployer.errors import Location
 from deployer.events import Sink
-from deployer.model import Artefact, DeploymentRecord, Download, Image, Json, ObjectKey, Revision, Secret
+from deployer.model import (
+    App,
+    Artefact,
+    ContextEntry,
+    DeploymentRecord,
+    Download,
+    Image,
+    Json,
+    ObjectKey,
+    Revision,
+    Secret,
+)
 
 
 class SecretsDecryptor(Protocol):
@@ -28,6 +41,31 @@ class ArtefactFetcher(Protocol):
 
     def fetch(self, downloads: Sequence[Download], sink: Sink) -> tuple[Artefact, ...]:
         """All artefacts, several at once, in the order asked for. Raises every failure, not only the first."""
+        ...
+
+
+class DockerContext(Protocol):
+    """An app's Docker context, whose content is known (and can be hashed) before anything is copied."""
+
+    @property
+    def entries(self) -> tuple[ContextEntry, ...]:
+        """All that Docker would be given, without what `.dockerignore` excludes, in the order of their paths."""
+        ...
+
+    def materialise(self) -> AbstractContextManager[Path]:
+        """A private directory holding the context for the length of a `with` block, removed afterwards."""
+        ...
+
+
+class ContextObserver(Protocol):
+    """Finds out what an app's Docker context consists of."""
+
+    def observe(self, app: App, artefacts: Sequence[Artefact], render: Callable[[str, Location], str]) -> DockerContext:
+        """The context of an app with a Docker part; `artefacts` are those of its downloads, in their order.
+
+        `render` evaluates the text of a `*.j2` file. Raises ConfigurationError for what must not be in an image:
+        secrets, paths and links that leave the context, two things under one path.
+        """
         ...
 
 
