@@ -47,18 +47,19 @@ def run_all(
             outcomes[index].finished = True
             done.put(index)
 
-    for index in range(len(jobs)):
-        Thread(target=work, args=(index,), name=f"job-{index}", daemon=True).start()
+    to_start = iter(range(len(jobs)))
+    running: set[int] = set()
     signalled: InterruptedBySignal | None = None
     deadline: float | None = None
-    remaining = len(jobs)
-    while remaining:
+    while True:
         try:
-            if deadline is None:
-                done.get()
-            else:
-                done.get(timeout=max(0.0, deadline - monotonic()))
-            remaining -= 1
+            if signalled is None:
+                for index in to_start:
+                    running.add(index)
+                    Thread(target=work, args=(index,), name=f"job-{index}", daemon=True).start()
+            while running:
+                running.discard(done.get(timeout=None if deadline is None else max(0.0, deadline - monotonic())))
+            break
         except Empty:
             break
         except (InterruptedBySignal, KeyboardInterrupt) as error:
