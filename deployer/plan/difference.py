@@ -1,0 +1,130 @@
+"""What differs between manifests, or between a manifest and its live object: by path, never by value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from deployer.model import Json, ObjectKey
+from deployer.plan.manifests.kinds import object_key
+from deployer.plan.paths import Named, Path, path_text
+
+_SERVERS_OWN = frozenset(
+    {"creationTimestamp", "deletionTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"}
+)
+_BOOKKEEPING = frozenset(
+    {
+        "app.kubernetes.io/managed-by",
+        "deployment.kubernetes.io/revision",
+        "deprecated.daemonset.template.generation",
+        "kubectl.kubernetes.io/last-applied-configuration",
+        "meta.helm.sh/release-name",
+        "meta.helm.sh/release-namespace",
+    }
+)
+"""Labels and annotations that Helm, kubectl and controllers write by themselves."""
+
+_SHOWN = 6
+
+
+def drifted(live: Json, preview: Json) -> tuple[str, ...]:
+    """The fields that applying the manifest would change, as paths in sorted order.
+
+    `preview` is what the API server would make of the live object (its dry run), so that defaults don't count. What
+    only the server and its controllers write is left out.
+    """
+    return tuple(sorted({path_text(path) for path in _differences(_theirs(live), _theirs(preview), ())}))
+
+
+def changes_between(old: Sequence[str], new: Sequence[str]) -> tuple[str, ...]:
+    """What a new revision changes, one line per object, for people: keys, never values.
+
+    Both are manifests as JSON texts. `Deployment/myapp: containers[myapp].image, replicas`, `Service/myapp: added`.
+    """
+    before, after = _by_name(old), _by_name(new)
+    lines = []
+    for name, manifest in after.items():
+        if name not in before:
+            lines.append(f"{name}: added")
+        elif paths := sorted({_short(path) for path in _differences(before[name], manifest, ())}):
+            lines.append(f"{name}: {_listed(paths)}")
+    return (*lines, *(f"{name}: removed" for name in before if name not in after))
+
+
+def removed_objects(old: Sequence[str], new: Sequence[str], namespace: str | None = None) -> tuple[ObjectKey, ...]:
+    """The objects of the old revision that the new one no longer has; `namespace` is the release's, where needed."""
+    kept = _by_name(new)
+    return tuple(object_key(manifest, namespace) for name, manifest in _by_name(old).items() if name not in kept)
+
+
+def _by_name(texts: Iterable[str]) -> dict[str, Json]:
+    manifests = (json.loads(text) for text in texts)
+    return {f"{manifest['kind']}/{manifest['metadata']['name']}": manifest for manifest in manifests}
+
+
+def _theirs(content: Json) -> Json:
+    """The object without what only the server and controllers write."""
+    metadata = {key: value for key, value in (content.get("metadata") or {}).items() if key not in _SERVERS_OWN}
+    for field in ("annotations", "labels"):
+        items = {key: value for key, value in (metadata.get(field) or {}).items() if key not in _BOOKKEEPING}
+        if items:
+            metadata[field] = items
+        else:
+            metadata.pop(field, None)
+    return {**{key: value for key, value in content.items() if key != "status"}, "metadata": metadata}
+
+
+def _differences(old: Any, new: Any, path: Path) -> Iterator[Path]:
+    """The paths at which two values differ; items of lists that have names are told apart by name."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in old.keys() | new.keys():
+            yield from _differences(old.get(key), new.get(key), (*path, key))
+    elif isinstance(old, list) and isinstance(new, list):
+        by_name = _named(old), _named(new)
+        if by_name[0] is not None and by_name[1] is not None:
+            yield from _named_differences(by_name[0], by_name[1], path)
+        else:
+            for index in range(max(len(old), len(new))):
+                one, other = (items[index] if index < len(items) else None for items in (old, new))
+                yield from _differences(one, other, (*path, index))
+    elif not _same(old, new):
+        yield path
+
+
+def _named_differences(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -> Iterator[Path]:
+    for name in old.keys() | new.keys():
+        here = (*path, Named(name))
+        if name in old and name in new:
+            yield from _differences(old[name], new[name], here)
+        else:
+            yield here
+    if old.keys() == new.keys() and list(old) != list(new):
+        yield path
+
+
+def _named(items: list[Any]) -> dict[str, Any] | None:
+    """The items by their names; None when they aren't mappings with names, each another one."""
+    named = {item["name"]: item for item in items if isinstance(item, dict) and isinstance(item.get("name"), str)}
+    return named if len(named) == len(items) else None
+
+
+def _same(old: Any, new: Any) -> bool:
+    """Equal, or both empty; 1 and True differ, 1 and 1.0 do not."""
+    if old == new:
+        return isinstance(old, bool) == isinstance(new, bool)
+    return old in (None, {}, []) and new in (None, {}, [])
+
+
+def _short(path: Path) -> str:
+    """A path without the steps that every workload has in common."""
+    text = path_text(path)
+    for prefix in ("spec.jobTemplate.spec.template.spec.", "spec.template.spec.", "spec.", "metadata."):
+        if text.startswith(prefix):
+            return text.removeprefix(prefix)
+    return text
+
+
+def _listed(paths: Sequence[str]) -> str:
+    rest = len(paths) - _SHOWN
+    return ", ".join(paths[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

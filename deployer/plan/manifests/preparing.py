@@ -1,0 +1,135 @@
+"""From an app's rendered manifests to what is given to Helm: checked, converted, completed, as canonical texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from deployer.errors import raise_all
+from deployer.model import App, Image, Json, ObjectKey, Settings
+from deployer.plan.manifests import kinds
+from deployer.plan.manifests.canonical import canonical_text, check_values
+from deployer.plan.manifests.conversion import convert
+from deployer.plan.manifests.identity import check_identity, check_known, check_place, check_unique, flatten
+from deployer.plan.manifests.metadata import check_metadata, drop_servers_fields
+from deployer.plan.manifests.pods import check_pods, texts_in_env
+from deployer.plan.manifests.source import Findings, ManifestWarning, SourceManifest
+from deployer.plan.manifests.specs import check_spec, check_together
+
+_KEEP = "helm.sh/resource-policy"
+_IMAGE_TEMPLATE = '"{{ AwsEcrPrefix }}/{{ AppName }}:{{ Tag }}-{{ DockerHash }}"'
+
+
+@dataclass(frozen=True)
+class PreparedManifests:
+    """The app's objects as they are given to Helm, in the order of the app file.
+
+    `objects` and `texts` are the same manifests, as JSON objects and as canonical texts; `namespace` is the release's.
+    """
+
+    namespace: str
+    objects: tuple[Json, ...]
+    texts: tuple[str, ...]
+    warnings: tuple[ManifestWarning, ...] = ()
+
+    @property
+    def members(self) -> tuple[Json, ...]:
+        """The objects that stay as part of the release."""
+        return tuple(manifest for manifest in self.objects if not kinds.is_hook(manifest))
+
+    @property
+    def hooks(self) -> tuple[Json, ...]:
+        """The objects that Helm runs as hooks."""
+        return tuple(manifest for manifest in self.objects if kinds.is_hook(manifest))
+
+    @property
+    def keys(self) -> tuple[ObjectKey, ...]:
+        """The keys of all objects, in their order."""
+        return tuple(kinds.object_key(manifest, self.namespace) for manifest in self.objects)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that the Ingresses have rules for, each once."""
+        rules = (
+            rule
+            for manifest in self.objects
+            if manifest["kind"] == "Ingress"
+            for rule in kinds.dig(manifest, ("spec", "rules")) or ()
+        )
+        return tuple(dict.fromkeys(rule["host"] for rule in rules if isinstance(rule, dict) and rule.get("host")))
+
+
+def prepare(
+    manifests: Sequence[SourceManifest], settings: Settings, app: App, image: Image | None = None
+) -> PreparedManifests:
+    """Check, convert and complete an app's manifests; the same input gives the same texts.
+
+    `image` is the app's own, pinned where its digest is known. Raises ConfigurationError, or an ErrorGroup of all that
+    is wrong. The input is left as it is.
+    """
+    findings = Findings()
+    named = [
+        source for source in flatten(manifests) if check_values(source, findings) and check_identity(source, findings)
+    ]
+    prepared = [result for source in named if (result := _prepare_one(source, settings, image, findings)) is not None]
+    check_unique(prepared, findings)
+    if not findings.errors:
+        check_together(prepared, findings)
+    raise_all(findings.errors)
+    objects = tuple(source.content for source in prepared)
+    if app.docker is not None and image is not None and not _uses(objects, image):
+        findings.warnings.append(
+            ManifestWarning(
+                f"no container of {app.app_name} uses the image that its Docker part makes",
+                hint=f"name it in a container: {_IMAGE_TEMPLATE} (here {image.reference})",
+            )
+        )
+    return PreparedManifests(
+        settings.namespace, objects, tuple(canonical_text(manifest) for manifest in objects), tuple(findings.warnings)
+    )
+
+
+def pin(manifests: Iterable[Json], image: Image) -> tuple[Json, ...]:
+    """Manifests whose containers name the image's reference, now with its digest. Changes the manifests given."""
+    result = tuple(manifests)
+    for manifest in result:
+        for _, container in kinds.containers(manifest):
+            if container.get("image") == image.reference:
+                container["image"] = image.pinned
+    return result
+
+
+def _prepare_one(
+    source: SourceManifest, settings: Settings, image: Image | None, findings: Findings
+) -> SourceManifest | None:
+    check_known(source, findings)
+    converted = convert(source, findings)
+    if converted is None:
+        return None
+    result = SourceManifest(converted, source.where, source.locate, source.base)
+    check_place(result, settings.namespace, findings)
+    check_metadata(result, findings)
+    check_pods(result, findings)
+    check_spec(result, findings)
+    texts_in_env(result, findings)
+    drop_servers_fields(result, findings)
+    _keep_claims(converted)
+    if image is not None:
+        pin([converted], image)
+    return result
+
+
+def _keep_claims(manifest: Json) -> None:
+    """A claimed volume stays when the release goes, or no longer has it: data is never deleted on the way."""
+    if manifest["kind"] == "PersistentVolumeClaim" and kinds.is_builtin(manifest):
+        annotations = manifest["metadata"].get("annotations") or {}
+        if isinstance(annotations, dict):
+            manifest["metadata"]["annotations"] = {_KEEP: "keep", **annotations}
+
+
+def _uses(manifests: Iterable[Json], image: Image) -> bool:
+    return any(
+        container.get("image") in (image.reference, image.pinned)
+        for manifest in manifests
+        for _, container in kinds.containers(manifest)
+    )
