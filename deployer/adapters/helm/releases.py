@@ -1,0 +1,198 @@
+"""Releases of one cluster, as the port `Releases` asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from deployer.adapters.helm.conversion import converted
+from deployer.adapters.helm.encoding import DEPLOYMENT_ID, VERIFIED
+from deployer.adapters.helm.program import Program
+from deployer.adapters.helm.refusals import HelmRefused, held, is_pending, is_removed_api, readable, refusal
+from deployer.adapters.helm.storage import SecretStore, Storage, label_value
+from deployer.errors import DeployError, InterruptedBySignal, UnreachableError
+from deployer.events import OutputLine, Silence, Sink
+from deployer.execute.ports import ReleaseRequest
+from deployer.model import Json, Revision
+
+if TYPE_CHECKING:
+    from deployer.adapters.helm.command import HelmCommand
+
+CHART = Path(__file__).parents[2] / "chart"
+HISTORY = 10
+_MARGIN = 60.0
+"""Seconds that helm gets beyond the timeout that it was told, which counts for each hook by itself."""
+
+T = TypeVar("T")
+
+
+class HelmReleases:
+    """Helm's releases in one cluster: read from `secrets` (the cluster's own API), changed by the helm program.
+
+    `helm` gives the program's path, asked only when something is changed; `kubeconfig` is a file, the content of one,
+    or None for kubectl's own choice; `directory` is private to us and holds helm's caches; `environment` is what a
+    credential plugin needs of its environment; `mask` hides secrets in what helm says; `convert` brings a manifest of a
+    removed API to today's (without it, a stored release with such a manifest cannot be upgraded).
+    """
+
+    def __init__(
+        self,
+        secrets: SecretStore,
+        helm: Callable[[], Path],
+        *,
+        directory: Path,
+        kubeconfig: Path | Mapping[str, Any] | None = None,
+        context: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        mask: Callable[[str], str] = str,
+        convert: Callable[[Json], Json] | None = None,
+        history: int = HISTORY,
+    ) -> None:
+        self._storage = Storage(secrets)
+        self._program = Program(
+            helm, kubeconfig=kubeconfig, context=context, directory=directory, environment=environment or {}
+        )
+        self._mask = mask
+        self._convert = convert
+        self._history = history
+
+    def revisions(self, name: str, namespace: str) -> tuple[Revision, ...]:
+        """All stored revisions, newest first; empty when there is no such release."""
+        return self._storage.revisions(name, namespace)
+
+    def upgrade(self, request: ReleaseRequest, sink: Sink) -> int:
+        """Install or upgrade without waiting for pods; the new revision's number. It begins as not verified.
+
+        Raises HeldError when a revision is pending, ConfigurationError when the cluster refuses a manifest,
+        UnreachableError, DeploymentFailed for hooks and all else, InterruptedBySignal after `stop`.
+        """
+        record = asdict(request.record)
+        description = " ".join(
+            str(part) for part in (request.record.version or request.record.tag, f"({request.record.who})") if part
+        )
+        return self._change(
+            "upgrade",
+            request.name,
+            request.namespace,
+            lambda helm: helm.upgrade_release(
+                request.name,
+                request.namespace,
+                CHART,
+                {"manifests": list(request.manifests), "record": record},
+                labels={VERIFIED: "false", DEPLOYMENT_ID: label_value(request.record.deployment_id)},
+                description=description,
+                timeout=request.timeout,
+            ),
+            timeout=request.timeout,
+            sink=sink,
+        )
+
+    def rollback(self, name: str, namespace: str, to: int, *, timeout: float, deployment_id: str | None = None) -> int:
+        """Roll back to a revision; the number of the new revision that this makes. It begins as not verified.
+
+        The new revision is attributed to `deployment_id`, or else to the deployment that made the old one.
+        """
+        self._change(
+            "rollback",
+            name,
+            namespace,
+            lambda helm: helm.roll_back(name, namespace, to, timeout=timeout),
+            timeout=timeout,
+        )
+        made = self.revisions(name, namespace)[0].number
+        self._storage.attribute(name, namespace, made, deployment_id)
+        return made
+
+    def uninstall(self, name: str, namespace: str, *, timeout: float) -> None:
+        """Remove the release; what is annotated to be kept (claimed volumes) stays. No release is no error."""
+        self._change(
+            "uninstall",
+            name,
+            namespace,
+            lambda helm: helm.uninstall_release(name, namespace, timeout=timeout),
+            timeout=timeout,
+        )
+
+    def mark(self, name: str, namespace: str, revision: int, *, verified: bool) -> None:
+        """Write our own mark on a stored revision."""
+        self._storage.mark(name, namespace, revision, verified=verified)
+
+    def stop(self) -> None:
+        """Ask a running helm process to stop (SIGTERM: Helm marks the release as failed). Callable from any thread."""
+        self._program.stop()
+
+    def repair(self, name: str, namespace: str, *, timeout: float) -> str | None:
+        """Free a release that an interrupted run left pending; what was done, None when nothing was pending.
+
+        Half of a revision may be in the cluster, so the newest one that was complete is brought back: only from there
+        does the next upgrade see what it has to remove. An interrupted first installation is taken away, since its
+        hooks would not run again otherwise.
+        """
+        revisions = self.revisions(name, namespace)
+        if not revisions or not revisions[0].status.startswith("pending"):
+            return None
+        pending, *earlier = revisions
+        complete = next((each.number for each in earlier if each.verified), None) or next(
+            (each.number for each in earlier if each.status in ("deployed", "superseded")), None
+        )
+        was = f"revision {pending.number} was left {pending.status}"
+        if not earlier:
+            self.uninstall(name, namespace, timeout=timeout)
+            return f"{was}: uninstalled, since it was the first"
+        if complete is not None:
+            try:
+                made = self.rollback(name, namespace, complete, timeout=timeout)
+            except (UnreachableError, InterruptedBySignal):
+                raise
+            except DeployError as error:
+                # It is worth more that the next upgrade may try.
+                was += f", rolling back to revision {complete} failed ({error.what})"
+            else:
+                return f"{was}: rolled back to revision {complete}, as revision {made}"
+        self._storage.fail(name, namespace, self.revisions(name, namespace)[0].number)
+        return f"{was}: marked as failed"
+
+    def _change(
+        self,
+        action: str,
+        name: str,
+        namespace: str,
+        work: Callable[[HelmCommand], T],
+        *,
+        timeout: float,
+        sink: Sink | None = None,
+    ) -> T:
+        try:
+            return self._attempt(work, timeout, sink or Silence())
+        except HelmRefused as error:
+            refused = error
+        if is_removed_api(refused.stderr) and self._convert_stored(name, namespace):
+            try:
+                return self._attempt(work, timeout, sink or Silence())
+            except HelmRefused as error:
+                refused = error
+        if is_pending(refused.stderr):
+            raise held(next(iter(self.revisions(name, namespace)), None))
+        raise refusal(action, refused.stderr, self._mask)
+
+    def _attempt(self, work: Callable[[HelmCommand], T], timeout: float, sink: Sink) -> T:
+        from deployer.adapters.helm.command import HelmCommand
+
+        def run(arguments: Sequence[str], stdin: bytes | None) -> tuple[int, str, str]:
+            return self._program.run(
+                arguments,
+                stdin,
+                timeout=2 * timeout + _MARGIN,
+                on_line=lambda line: sink.emit(OutputLine("helm", self._mask(readable(line)))),
+            )
+
+        return work(HelmCommand(run, server_side=self._program.major() >= 4, history=self._history))
+
+    def _convert_stored(self, name: str, namespace: str) -> bool:
+        """Bring the stored manifests to APIs that the cluster has; whether there was anything to bring."""
+        if self._convert is None:
+            return False
+        convert = self._convert
+        return bool(self._storage.convert(name, namespace, lambda manifest: converted(manifest, convert)))

@@ -1,0 +1,110 @@
+"""Helm's storage in a cluster: the Secrets in which it keeps the revisions of its releases."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from deployer.adapters.helm.encoding import (
+    DEPLOYMENT_ID,
+    SECRET_TYPE,
+    VERIFIED,
+    VERIFIED_REVISION,
+    pack,
+    revision_of,
+    unpack,
+)
+from deployer.model import Json, ObjectKey, Revision
+
+
+class SecretStore(Protocol):
+    """What is needed of the cluster."""
+
+    def list(
+        self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
+    ) -> Sequence[Json]:
+        """The live objects of a kind that have these labels."""
+        ...
+
+    def patch(self, key: ObjectKey, change: Json) -> Json:
+        """Change a live object by a JSON merge patch."""
+        ...
+
+
+class Storage:
+    """The revisions in one cluster."""
+
+    def __init__(self, secrets: SecretStore) -> None:
+        self._secrets = secrets
+
+    def revisions(self, name: str, namespace: str) -> tuple[Revision, ...]:
+        """All stored revisions, newest first. What cannot be unpacked is known by its labels alone."""
+        found = (revision_of(secret) for secret in self._stored(name, namespace))
+        return tuple(sorted((each for each in found if each), key=lambda revision: revision.number, reverse=True))
+
+    def mark(self, name: str, namespace: str, revision: int, *, verified: bool) -> None:
+        """Write our mark on a revision."""
+        number = str(revision) if verified else None
+        self._label(name, namespace, revision, {VERIFIED: str(verified).lower(), VERIFIED_REVISION: number})
+
+    def attribute(self, name: str, namespace: str, revision: int, deployment_id: str | None) -> None:
+        """Say which deployment made a revision, and that nobody has verified it yet."""
+        self._label(
+            name,
+            namespace,
+            revision,
+            {VERIFIED: "false", VERIFIED_REVISION: None}
+            | ({DEPLOYMENT_ID: label_value(deployment_id)} if deployment_id else {}),
+        )
+
+    def fail(self, name: str, namespace: str, revision: int) -> bool:
+        """Make a pending revision a failed one, as Helm itself does when it is stopped; whether it was pending."""
+        for secret in self._stored(name, namespace):
+            release = unpack(secret)
+            if not release or release.get("version") != revision:
+                continue
+            if not str(release.get("info", {}).get("status", "")).startswith("pending"):
+                return False
+            release["info"] |= {"status": "failed", "description": "Interrupted; marked as failed by deploy"}
+            self._rewrite(secret, release, {"status": "failed"})
+            return True
+        return False
+
+    def convert(self, name: str, namespace: str, convert: Callable[[str], str]) -> tuple[int, ...]:
+        """Pass the stored manifests of all revisions through `convert`; the numbers of those that it changed."""
+        changed = []
+        for secret in self._stored(name, namespace):
+            release = unpack(secret)
+            manifest = release.get("manifest") if release else None
+            if release is None or not isinstance(manifest, str) or (converted := convert(manifest)) == manifest:
+                continue
+            self._rewrite(secret, release | {"manifest": converted})
+            changed.append(int(release.get("version", 0)))
+        return tuple(sorted(changed))
+
+    def _stored(self, name: str, namespace: str) -> list[Json]:
+        secrets = self._secrets.list("v1", "Secret", namespace, {"owner": "helm", "name": name})
+        return [secret for secret in secrets if secret.get("type") == SECRET_TYPE]
+
+    def _label(self, name: str, namespace: str, revision: int, labels: Mapping[str, str | None]) -> None:
+        self._secrets.patch(_secret_key(name, namespace, revision), {"metadata": {"labels": dict(labels)}})
+
+    def _rewrite(self, secret: Json, release: Json, labels: Mapping[str, str] | None = None) -> None:
+        metadata = secret["metadata"]
+        change: Json = {
+            # Whoever changed it since we read it wins.
+            "metadata": {"resourceVersion": metadata["resourceVersion"], "labels": dict(labels or {})},
+            "data": {"release": pack(release)},
+        }
+        self._secrets.patch(ObjectKey("v1", "Secret", metadata["namespace"], metadata["name"]), change)
+
+
+def label_value(text: str) -> str:
+    """The text as a label's value: at most 63 of `A-Za-z0-9._-`, the first and the last a letter or digit."""
+    allowed = re.sub(r"[^A-Za-z0-9._-]", "-", text)
+    return allowed[:63].strip("-._")
+
+
+def _secret_key(name: str, namespace: str, revision: int) -> ObjectKey:
+    return ObjectKey("v1", "Secret", namespace, f"sh.helm.release.v1.{name}.v{revision}")
