@@ -27,6 +27,7 @@ from deployer.model import (
     TargetResult,
     WorkloadState,
 )
+from deployer.plan.manifests import PreparedManifests
 from deployer.plan.steps import TargetPlan
 
 
@@ -41,13 +42,12 @@ class RegionPorts:
 
 @dataclass(frozen=True)
 class Work:
-    """One target's plan with all that it takes to carry it out. `objects` and `texts` are the pinned manifests."""
+    """One target's plan with all that it takes to carry it out. `prepared` has the image pinned."""
 
     plan: TargetPlan
     app: App
     settings: Settings
-    objects: tuple[Json, ...]
-    texts: tuple[str, ...]
+    prepared: PreparedManifests
     record: DeploymentRecord
     ports: RegionPorts
     timeout: float
@@ -69,7 +69,7 @@ class Work:
     def url(self) -> str | None:
         """The URL that is asked from outside; None when no Ingress serves the regional host."""
         host = regional_host(self.app, self.settings, self.target)
-        return health_url(host, self.health) if host and serves(self.objects, host) else None
+        return health_url(host, self.health) if host and serves(self.prepared.objects, host) else None
 
 
 class Execution:
@@ -107,7 +107,7 @@ class Execution:
                 work.ports.releases.repair(work.app.app_name, work.namespace, timeout=work.timeout)
             self._stop_if_asked()
             self._revision = work.ports.releases.upgrade(
-                ReleaseRequest(work.app.app_name, work.namespace, work.texts, work.record, work.timeout), self._sink
+                ReleaseRequest(work.app.app_name, work.namespace, work.prepared.texts, work.record, work.timeout), self._sink
             )
             phase.detail = f"revision {self._revision}"
 
@@ -123,7 +123,7 @@ class Execution:
     def _ask_outside(self) -> None:
         work = self._work
         host = regional_host(work.app, work.settings, work.target)
-        if host is None or not serves(work.objects, host):
+        if host is None or not serves(work.prepared.objects, host):
             return
         with self._phases("outside check") as phase:
             asked = wait_until_healthy(
@@ -216,7 +216,7 @@ class Execution:
         port = health.port or {"HTTP": 80, "HTTPS": 443}[health.protocol]
 
         def from_ingress() -> str | None:
-            address = load_balancer(work.ports.cluster, work.objects, work.namespace, host)
+            address = load_balancer(work.ports.cluster, work.prepared.objects, work.namespace, host)
             return f"{address}:{port}" if address else None
 
         return from_ingress
@@ -249,11 +249,6 @@ class Execution:
             error=error,
             evidence=evidence,
         )
-
-
-def pinned(plan: TargetPlan, image: Image) -> TargetPlan:
-    """The plan with the digest that the push gave its image."""
-    return replace(plan, image=image)
 
 
 def _pods(workloads: tuple[WorkloadState, ...]) -> str:

@@ -27,6 +27,7 @@ def plan_target(facts: TargetFacts) -> TargetPlan:
         image_action=image_action,
         copy_from=facts.image.elsewhere if facts.image and image_action == "copy" else None,
         release_action="none" if not reasons else "upgrade" if current else "install",
+        current_revision=current.number if current else None,
         repair=current.number if current and current.status.startswith("pending") else None,
         good_revision=last_good(release.revisions),
         foreign_revision=_last_foreign(release.revisions),

@@ -15,7 +15,7 @@ ReleaseAction = Literal["none", "install", "upgrade"]
 class TargetPlan:
     """What one target needs.
 
-    `image` has its digest when the registry has it; otherwise the push fills it in. `repair` is the number of a pending
+    `current_revision` is the newest one that was seen when planning. `image` has its digest when the registry has it; otherwise the push fills it in. `repair` is the number of a pending
     revision that an interrupted run left. `reasons` say why there is something to do; `changes` name what changes, by
     key, never by value; `deletions` are objects of the old revision that the new one no longer has.
     """
@@ -25,6 +25,7 @@ class TargetPlan:
     image_action: ImageAction = "none"
     copy_from: Image | None = None
     release_action: ReleaseAction = "none"
+    current_revision: int | None = None
     repair: int | None = None
     good_revision: int | None = None
     foreign_revision: int | None = None

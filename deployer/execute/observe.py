@@ -1,0 +1,131 @@
+"""Observes one target: its release, its image in the registry, and what its manifests would do. Changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from deployer.errors import DeployError, raise_all
+from deployer.execute.executor import RegionPorts
+from deployer.execute.ports import Cluster, DockerContext, Registry
+from deployer.execute.watch import observe as observe_workloads
+from deployer.model import App, DeploymentRecord, Image, ObjectKey, Settings, Target
+from deployer.plan.content_hash import docker_hash as hash_context
+from deployer.plan.difference import drifted
+from deployer.plan.facts import ImageFacts, ReleaseFacts, TargetFacts
+from deployer.plan.identity import rebuilt
+from deployer.plan.manifests import PreparedManifests, check_release_size
+
+
+class ManifestSource(Protocol):
+    """Renders a target's manifests once its image is known."""
+
+    def __call__(self, image: Image | None, docker_hash: str | None) -> PreparedManifests: ...
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A target with all that observing it needs. `rebuild` is the salt that `--rebuild` asks for, None without it."""
+
+    target: Target
+    settings: Settings
+    app: App
+    prepare: ManifestSource
+    ports: RegionPorts
+    context: DockerContext | None = None
+    registry: Registry | None = None
+    rebuild: str | None = None
+
+
+@dataclass(frozen=True)
+class ImageIdentity:
+    """The image of a target and where its tag comes from. `rebuild` is the salt in the tag, new or remembered."""
+
+    image: Image
+    docker_hash: str
+    content_hash: str
+    rebuild: str | None = None
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen of a target."""
+
+    subject: Subject
+    facts: TargetFacts
+    prepared: PreparedManifests
+    identity: ImageIdentity | None
+
+
+def observe(subject: Subject) -> Observation:
+    """Everything that the plan needs to know about a target.
+
+    Raises what makes deploying impossible: an unreachable cluster or registry, a release that is too large, manifests
+    that the API server refuses (all of them in one group).
+    """
+    namespace, name = subject.settings.namespace, subject.app.app_name
+    revisions = subject.ports.releases.revisions(name, namespace)
+    identity = _identify(subject, revisions[0].record if revisions else None)
+    image = identity.image if identity else None
+    prepared = subject.prepare(image, identity.docker_hash if identity else None)
+    check_release_size(prepared.texts)
+    drift, missing = _compare(subject.ports.cluster, prepared)
+    unchanged = bool(revisions) and revisions[0].manifests == prepared.texts
+    release = ReleaseFacts(texts=prepared.texts, revisions=revisions)
+    if unchanged:
+        workloads = observe_workloads(subject.ports.cluster, prepared, subject.settings.rollout)
+        release = replace(release, drift=drift, missing=missing, workloads=workloads)
+    facts = TargetFacts(
+        target=subject.target,
+        release=release,
+        image=ImageFacts(image) if image else None,
+        warnings=tuple(str(warning) for warning in prepared.warnings),
+    )
+    return Observation(subject, facts, prepared, identity)
+
+
+def _identify(subject: Subject, last: DeploymentRecord | None) -> ImageIdentity | None:
+    """The image that the target needs, with its digest where the registry has it; None without a Docker part.
+
+    An image once rebuilt on purpose stays the one for its content: the last revision remembers the salt in its tag.
+    """
+    docker, prefix = subject.app.docker, subject.settings.aws_ecr_prefix
+    if docker is None or subject.context is None or subject.registry is None or prefix is None:
+        return None
+    content_hash = hash_context(subject.context.entries, platforms=docker.platforms, args=docker.args)
+    salt = subject.rebuild
+    if salt is None and last is not None and last.content_hash == content_hash:
+        salt = last.rebuild
+    tag_hash = rebuilt(content_hash, salt)
+    image = Image.under(prefix, subject.app.app_name, f"{subject.app.tag}-{tag_hash}")
+    image = replace(image, digest=subject.registry.digest(image))
+    return ImageIdentity(image, tag_hash, content_hash, salt)
+
+
+def _compare(
+    cluster: Cluster, prepared: PreparedManifests
+) -> tuple[dict[ObjectKey, tuple[str, ...]], tuple[ObjectKey, ...]]:
+    """Which live objects differ from the manifests and where, and which are missing; hooks live only while they run.
+
+    Each manifest is shown to the API server as a dry run, so that what it refuses is known before anything changes.
+    """
+    drift: dict[ObjectKey, tuple[str, ...]] = {}
+    missing: list[ObjectKey] = []
+    refused: list[DeployError] = []
+    hooks = {id(hook) for hook in prepared.hooks}
+    for key, manifest in zip(prepared.keys, prepared.objects, strict=True):
+        is_hook = id(manifest) in hooks
+        live = None if is_hook else cluster.get(key)
+        try:
+            preview = cluster.preview(manifest, live)
+        except DeployError as error:
+            refused.append(error)
+            continue
+        if is_hook:
+            continue
+        if live is None:
+            missing.append(key)
+        elif paths := drifted(live, preview):
+            drift[key] = paths
+    raise_all(refused)
+    return drift, tuple(missing)
