@@ -30,7 +30,7 @@ def convert(source: SourceManifest, findings: Findings) -> Json | None:
         if manifest["kind"] == "HorizontalPodAutoscaler":
             _mend_scale_target(manifest)
         return manifest
-    said = f"{removal.old} {removal.kind} was removed in Kubernetes {removal.removed_in}"
+    said = f"{removal.old} was removed in Kubernetes {removal.removed_in}"
     if removal.new is None:
         findings.error(source, (), said, removal.hint)
         return None
