@@ -76,7 +76,7 @@ class Tool:
 
     def version_in(self, output: str) -> str | None:
         """The version in what it printed when asked; None when there is none."""
-        found = re.search(self.pattern, output)
+        found = re.search(self.pattern, output, re.MULTILINE)
         return found[1] if found else None
 
     def fits(self, version: str) -> bool:
