@@ -62,16 +62,15 @@ def _unpack(tool: Tool, sink: Sink) -> None:
         raise ConfigurationError(f"missing on this machine: {tool.name}", hint=hint)
     cache_directory().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache_directory(), prefix=".build-") as directory:
-        _apt(["download", package], f"download {package}", sink, cwd=Path(directory))
+        # apt's own user may not enter our directory, about which apt would warn
+        _apt(["download", package, "-o", "APT::Sandbox::User=root"], f"download {package}", sink, cwd=Path(directory))
         archive = next(Path(directory).glob("*.deb"))
         content = Path(directory) / "content"
         unpacked = process.run(["dpkg-deb", "--extract", archive, content], timeout=300)
         if not unpacked.ok:
             why = unpacked.stderr.decode("utf-8", "replace").strip()
             raise DeployError(f"the package {package} cannot be unpacked", why=why)
-        executable = next(
-            (path for path in content.rglob(tool.names[0]) if path.is_file() and os.access(path, os.X_OK)), None
-        )
+        executable = _executable(content, tool.names[0])
         if executable is None:
             raise DeployError(f"the package {package} has no {tool.names[0]}")
         version = ask_version(tool, executable)
@@ -89,6 +88,14 @@ def _unpack(tool: Tool, sink: Sink) -> None:
         shutil.rmtree(final, ignore_errors=True)
         final.parent.mkdir(parents=True, exist_ok=True)
         executable.parent.replace(final)
+
+
+def _executable(content: Path, name: str) -> Path | None:
+    """The program in an unpacked package. Below etc/ a script that starts it as a service may have the same name."""
+    for path in sorted(content.rglob(name)):
+        if "etc" not in path.relative_to(content).parts and path.is_file() and os.access(path, os.X_OK):
+            return path
+    return None
 
 
 def _apt(arguments: Sequence[str], phase: str, sink: Sink, cwd: Path | None = None) -> None:

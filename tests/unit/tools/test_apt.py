@@ -23,10 +23,11 @@ case $1 in {does} esac"""
 
 
 DPKG_DEB = r"""
-mkdir -p "$3/usr/bin" "$3/usr/share/doc"
+mkdir -p "$3/usr/bin" "$3/etc/init.d"
+printf '#!/bin/sh\n' > "$3/etc/init.d/etcd"
 printf '#!/bin/sh\necho etcd Version: 3.4.23\n' > "$3/usr/bin/etcd"
 printf '#!/bin/sh\n' > "$3/usr/bin/other"
-chmod +x "$3/usr/bin/"*
+chmod +x "$3/usr/bin/"* "$3/etc/init.d/etcd"
 """
 
 
