@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,11 +33,15 @@ class HelmCommand(Command):  # type: ignore[misc]  # pyhelm3 has no types
         self._run = run
         self._server_side = server_side
         self._extra: tuple[str, ...] = ()
+        self._values: bytes | None = None
 
     async def run(self, command: list[Any], input: bytes | None = None) -> bytes:
-        """Takes the place of pyhelm3's: it would go through a shell, and log what it runs."""
+        """Takes the place of pyhelm3's: it would go through a shell, and log what it runs.
+
+        Its `input` gives way to our spelling of the values: helm reads JSON as YAML, which differs in a few characters.
+        """
         argv = [*(str(argument) for argument in command), *self._extra]
-        returncode, stdout, stderr = self._run(argv, input)
+        returncode, stdout, stderr = self._run(argv, self._values)
         if returncode != 0:
             raise HelmRefused(returncode, stderr)
         return stdout.encode()
@@ -52,8 +58,12 @@ class HelmCommand(Command):  # type: ignore[misc]  # pyhelm3 has no types
         timeout: float,
     ) -> int:
         """`helm upgrade --install`; the new revision's number."""
-        # `--flag=value` so that no value can be taken for a flag.
-        self._extra = (f"--labels={','.join(f'{key}={value}' for key, value in labels.items())}",)
+        self._values = yaml_json(values)
+        # helm would spend half of its time on checking fields that the server's strict dry run has checked.
+        self._extra = (
+            f"--labels={','.join(f'{key}={value}' for key, value in labels.items())}",
+            "--disable-openapi-validation",
+        )
         release: Json = _finish(
             self.install_or_upgrade(
                 name,
@@ -77,6 +87,17 @@ class HelmCommand(Command):  # type: ignore[misc]  # pyhelm3 has no types
         """`helm uninstall`, which is content when there is no such release."""
         self._extra = ("--ignore-not-found",)
         _finish(self.uninstall(name, namespace=namespace, timeout=_seconds(timeout)))
+
+
+# What YAML readers refuse or fold when it stands unescaped. Characters beyond U+FFFF stay as they are: JSON writes them
+# as two escapes, which YAML takes for two invalid characters.
+_UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
+
+def yaml_json(content: Json) -> bytes:
+    """JSON that reads the same as YAML."""
+    text = json.dumps(content, ensure_ascii=False)
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode("utf-8", "replace")
 
 
 def _finish(work: Coroutine[Any, Any, T]) -> T:

@@ -79,7 +79,7 @@ _TABLE: Sequence[_Known] = (
         "make it first: kubectl create namespace NAME",
     ),
     _known(
-        r"hooks? failed|hook .* failed|BackoffLimitExceeded",
+        r"hooks? failed|failed (pre|post)-(install|upgrade|rollback|delete)",
         DeploymentFailed,
         "a Helm hook of the release failed",
         "its Job is still in the cluster: `kubectl logs` shows why",

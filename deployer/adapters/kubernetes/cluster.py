@@ -27,6 +27,8 @@ _SINGLE_QUESTIONS = 8
 
 _LOG_BYTES = 1024 * 1024
 _LOG_LINE = 2000
+_NO_LOG = "unable to retrieve container logs for "
+"""What a kubelet answers, as if it were the log, for a container that was cleared away."""
 
 
 class KubernetesCluster:
@@ -113,9 +115,8 @@ class KubernetesCluster:
                 return manifest if is_hook(manifest) else self.preview(manifest, self.get(key) or manifest)
         else:
             query |= {"fieldManager": manager_of(live), "force": "true"}
-            body = as_applied(manifest, live)
             response = self._connection().request(
-                "PATCH", self._path(key, resource), query=query, body=body, content_type=APPLY
+                "PATCH", self._path(key, resource), query=query, body=as_applied(manifest, live), content_type=APPLY
             )
         if response.status_code == 404 and not status_of(response).get("details", {}).get("name"):
             raise _unknown_kind(key)
@@ -146,7 +147,7 @@ class KubernetesCluster:
             for event in self._pages(path, query, "reading events"):
                 if event.get("involvedObject", {}).get("uid") in wanted:
                     found[event["metadata"]["uid"]] = event
-        return sorted(found.values(), key=_when)
+        return tuple(sorted(found.values(), key=_when))
 
     def log(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False) -> tuple[str, ...]:
         """The last lines of a container's log, masked, each at most 2000 characters; empty when there is none."""
@@ -163,7 +164,7 @@ class KubernetesCluster:
                 del kept[:-_LOG_BYTES]
         # Masked as a whole first: a secret may span lines, and must not escape by being cut.
         text = self._mask(kept.decode("utf-8", "replace"))
-        shown = text.splitlines()[-lines:] if lines > 0 else []
+        shown = text.splitlines()[-lines:] if lines > 0 and not text.startswith(_NO_LOG) else []
         return tuple(_printable(line)[:_LOG_LINE] for line in shown)
 
     def patch(self, key: ObjectKey, change: Json) -> Json:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import re
 import ssl
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -73,7 +75,7 @@ class Connection:
         extensions = {"sni_hostname": self._access.server_name} if self._access.server_name else {}
         arguments: dict[str, Any] = {"params": dict(query or {}), "extensions": extensions}
         if body is not None:
-            arguments |= {"json": body, "headers": {"Content-Type": content_type}}
+            arguments |= {"content": _json(body), "headers": {"Content-Type": content_type}}
         for attempt in range(1, attempts + 1):
             try:
                 response = self._client.request(method, path, **arguments)
@@ -182,6 +184,15 @@ def _pipe(content: bytes) -> Iterator[str]:
         yield f"/dev/fd/{reader}"
     finally:
         os.close(reader)
+
+
+# An apply is read as YAML, which refuses or folds these where JSON does not.
+_UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
+
+def _json(content: Json) -> bytes:
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode("utf-8", "replace")
 
 
 def _may_pass(error: Exception) -> bool:
