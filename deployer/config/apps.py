@@ -1,0 +1,177 @@
+"""An app file as it reads for one target: its keys checked and evaluated, all but its manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from deployer.config import docker, formats
+from deployer.config.evaluation import Evaluator
+from deployer.config.nodes import Entry, MappingNode, ScalarNode, show_path
+from deployer.config.suggestions import near
+from deployer.config.validation import show_value
+from deployer.errors import ConfigurationError, DeployError, Location, raise_all
+from deployer.model import App, Settings, Target
+
+KEYS = ("Name", "AppName", "SubDomain", "Environments", "Version", "Tag", "Docker", "Helm")
+"""Keys that stand in an app file alone."""
+
+OVERRIDES = ("Slack", "HealthCheck", "Rollout")
+"""Keys of group_vars that an app may have too; they are merged over those."""
+
+GROUP_KEYS = frozenset(
+    {
+        "AwsRegion",
+        "AwsEcrPrefix",
+        "AwsProfile",
+        "AwsConfigFile",
+        "DnsDomain",
+        "Dns",
+        "Cluster",
+        "Namespace",
+        "Ecr",
+        "GitHub",
+        "FingerprintKey",
+        "Values",
+    }
+)
+"""Keys that stand in group_vars alone."""
+
+_TOO_CLOSE = 0.85
+_DEFAULTS = "(default)"
+
+
+def check_file(content: MappingNode) -> list[ConfigurationError]:
+    """What is wrong with an app file's keys. Unknown keys are the app's own variables, unless they look misspelt."""
+    errors = []
+    known = (*KEYS, *OVERRIDES)
+    for key, entry in content.entries.items():
+        if not isinstance(key, str):
+            errors.append(
+                ConfigurationError(f"the key {key} must be a text", where=entry.location, hint="put it in quotes")
+            )
+        elif key in GROUP_KEYS:
+            errors.append(ConfigurationError(f"{key} belongs in group_vars, not in an app file", where=entry.location))
+        elif key not in known and (guesses := near(key, known, closeness=_TOO_CLOSE)):
+            errors.append(
+                ConfigurationError(
+                    f"{key} is not known",
+                    where=entry.location,
+                    hint=f"did you mean {guesses[0]}? If not, give your variable a less similar name",
+                )
+            )
+    slack = content.entries.get("Slack")
+    if slack and isinstance(slack.value, MappingNode):
+        errors += [
+            ConfigurationError(f"Slack.{key} belongs in group_vars; an app can set Slack.Channel", where=entry.location)
+            for key, entry in slack.value.entries.items()
+            if key != "Channel"
+        ]
+    return errors
+
+
+def check_group_vars(content: MappingNode) -> list[ConfigurationError]:
+    """What is wrong with the top-level keys of a group_vars file."""
+    errors = []
+    for key, entry in content.entries.items():
+        if not isinstance(key, str):
+            errors.append(
+                ConfigurationError(f"the key {key} must be a text", where=entry.location, hint="put it in quotes")
+            )
+        elif key in KEYS and key not in ("Version", "Tag"):
+            errors.append(ConfigurationError(f"{key} belongs in an app file, not in group_vars", where=entry.location))
+    return errors
+
+
+def defaults(target: Target, content: MappingNode) -> MappingNode:
+    """What an app file need not say: the layer below it."""
+    values = {
+        "Name": ScalarNode(target.application, _DEFAULTS, literal=True),
+        "AppName": ScalarNode("{{ Name }}", _DEFAULTS),
+    }
+    if "Version" in content.entries:
+        values["Tag"] = ScalarNode("{{ Version }}", _DEFAULTS)
+    return MappingNode({key: Entry(Location(_DEFAULTS), value) for key, value in values.items()}, _DEFAULTS)
+
+
+def evaluate(evaluator: Evaluator, target: Target, environments: tuple[str, ...], root: Path) -> App:
+    """The app, its manifests apart. Raises every error that it finds."""
+    errors: list[DeployError] = []
+    texts = {key: _text(evaluator, key, errors) for key in ("Name", "AppName", "SubDomain", "Version", "Tag")}
+    spec = None
+    if "Docker" in evaluator.root.entries:
+        try:
+            spec = docker.evaluate(evaluator)
+        except DeployError as error:
+            errors += error.leaves()
+        if texts["Tag"] is None and not errors:
+            place = evaluator.root.entries["Docker"].location
+            errors.append(
+                ConfigurationError("Version is missing", where=place, why="an image needs a Version or a Tag")
+            )
+    raise_all(errors)
+    directory = root / "apps" / target.application
+    return App(
+        name=texts["Name"] or target.application,
+        app_name=texts["AppName"] or target.application,
+        environments=environments,
+        version=texts["Version"],
+        tag=texts["Tag"],
+        sub_domain=texts["SubDomain"],
+        docker=spec,
+        context_directory=directory if directory.is_dir() else None,
+    )
+
+
+def overridden(content: MappingNode, settings: Settings) -> dict[str, Any]:
+    """The fields of an App that repeat what its file overrides of the settings."""
+    fields: dict[str, Any] = {}
+    if "Slack" in content.entries:
+        fields["slack_channel"] = settings.slack.channel
+    if "HealthCheck" in content.entries:
+        fields["health_check"] = settings.health_check
+    return fields
+
+
+_SHAPES: dict[str, tuple[Callable[[str], object], str]] = {
+    "Name": (lambda text: bool(text.strip()), "a name"),
+    "AppName": (
+        lambda text: formats.is_label(text, formats.MAX_RELEASE_NAME),
+        f"at most {formats.MAX_RELEASE_NAME} lower-case letters, digits and dashes (it names release and image)",
+    ),
+    "SubDomain": (formats.is_host_name, "a part of a host name"),
+    "Version": (lambda text: bool(text.strip()), "a version"),
+    "Tag": (
+        lambda text: formats.TAG.match(text) and len(text) <= formats.MAX_TAG,
+        f"at most {formats.MAX_TAG} letters, digits, dots, dashes and underscores (it is part of the image's tag)",
+    ),
+}
+
+
+def _text(evaluator: Evaluator, key: str, errors: list[DeployError]) -> str | None:
+    """A key that is a text; whole numbers are taken too, since they read the same."""
+    entry = evaluator.root.entries.get(key)
+    if entry is None:
+        return None
+    with evaluator.watching() as secrets:
+        try:
+            value = evaluator.plain(entry.value, (key,))
+        except ConfigurationError as error:
+            errors.append(error)
+            return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    accepts, expected = _SHAPES[key]
+    if isinstance(value, str) and accepts(value):
+        return value
+    hint = "put it in quotes, else 1.10 is read as 1.1" if isinstance(value, float) else None
+    errors.append(
+        ConfigurationError(
+            f"{show_path((key,))} must be {'a text' if hint else expected}",
+            where=entry.location,
+            why=None if secrets else f"it is {show_value(value)}",
+            hint=hint,
+        )
+    )
+    return None

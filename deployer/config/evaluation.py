@@ -1,0 +1,260 @@
+"""Evaluates the tree: templates refer to each other, and every error says which reference led to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from jinja2.exceptions import TemplateSyntaxError
+from jinja2.utils import missing
+
+from deployer.config import failures
+from deployer.config.lazy import LazyMapping, Omitted, copy, plain
+from deployer.config.nodes import MappingNode, Node, Path, ScalarNode, SequenceNode, show_path
+from deployer.config.templating import Deferred, Missing, Templates
+from deployer.errors import ConfigurationError, Location
+
+_MAX_REFERENCES = 40
+
+Builtins = Mapping[str, Any]
+"""Variables that win over all files. A callable is called when its variable is first used."""
+
+
+@dataclass(slots=True)
+class _Frame:
+    """One value being evaluated. `secrets`: what it used, as paths; `line`: of the template, where it failed."""
+
+    path: Path
+    node: ScalarNode | None = None
+    secrets: set[str] = field(default_factory=set)
+    line: int | None = None
+
+    @property
+    def place(self) -> Location:
+        return self.node.line_of(self.line) if self.node else Location("")
+
+    @property
+    def label(self) -> str:
+        place = self.place
+        return f"{Location(place.file, place.line)} {show_path(self.path)}"
+
+
+class CircularReference(ConfigurationError):
+    """Values that refer to each other in a circle; its chain is complete when it is raised."""
+
+
+class Evaluator:
+    """The values of one tree of configuration for one target. Not for use from several threads at once.
+
+    `unavailable` names variables that exist but not in this phase, and why.
+    """
+
+    def __init__(
+        self,
+        root: MappingNode,
+        builtins: Builtins,
+        templates: Templates,
+        *,
+        unavailable: Mapping[str, str] | None = None,
+        scope: str = "",
+    ) -> None:
+        self.root = root
+        self._builtins = dict(builtins)
+        self._templates = templates
+        self._unavailable = unavailable or {}
+        self.scope = scope
+        self._frames: list[_Frame] = []
+        self._values: dict[ScalarNode, tuple[Any, frozenset[str]]] = {}
+        self._functions = {
+            "lookup": self._lookup,
+            "query": failures.no_lookups,
+            "q": failures.no_lookups,
+            "now": failures.no_clock,
+        }
+
+    # --- values ------------------------------------------------------------------------------------------------------
+
+    def resolve(self, node: Node, path: Path) -> Any:
+        """The value of a node: a LazyMapping, a list, or a scalar. Raises ConfigurationError."""
+        match node:
+            case MappingNode():
+                return LazyMapping(self, node, path)
+            case SequenceNode():
+                return [self.resolve(item, (*path, index)) for index, item in enumerate(node.items)]
+        if not node.is_template:
+            if node.secret:
+                self._touch({show_path(path)})
+            return node.value
+        if node not in self._values:
+            self._values[node] = self._evaluate(node, path, native=True)
+        value, secrets = self._values[node]
+        self._touch(secrets)
+        return copy(value)
+
+    def plain(
+        self,
+        node: Node,
+        path: Path,
+        errors: list[ConfigurationError] | None = None,
+        secrets: dict[Path, frozenset[str]] | None = None,
+    ) -> Any:
+        """The value of a node with everything below it.
+
+        With `errors`, every error is put there and evaluation goes on (None in the places of the failed values).
+        With `secrets`, the paths of all values which use secrets are put there, with the secrets' names.
+        """
+        try:
+            match node:
+                case MappingNode():
+                    return self._plain_mapping(node, path, errors, secrets)
+                case SequenceNode():
+                    values = [self.plain(item, (*path, i), errors, secrets) for i, item in enumerate(node.items)]
+                    return [value for value in values if not isinstance(value, Omitted)]
+            with self.watching() as seen:
+                value = self._plain_scalar(node, path)
+            if seen and secrets is not None:
+                secrets[path] = frozenset(seen)
+            return value
+        except ConfigurationError as error:
+            if errors is None:
+                raise
+            errors.append(error)
+            return None
+
+    def _plain_scalar(self, node: ScalarNode, path: Path) -> Any:
+        value = self.resolve(node, path)
+        try:
+            return plain(value)
+        except ConfigurationError as error:
+            error.chain = (_Frame(path, node).label, *error.chain)
+            raise
+
+    def _plain_mapping(
+        self,
+        node: MappingNode,
+        path: Path,
+        errors: list[ConfigurationError] | None,
+        secrets: dict[Path, frozenset[str]] | None,
+    ) -> dict[Any, Any]:
+        result = {}
+        for key, entry in node.entries.items():
+            if isinstance(key, str) and "{{" in key:
+                failure = ConfigurationError("a key cannot be a template", where=entry.location)
+                if errors is None:
+                    raise failure
+                errors.append(failure)
+                continue
+            value = self.plain(entry.value, (*path, key), errors, secrets)
+            if not isinstance(value, Omitted):
+                result[key] = value
+        return result
+
+    def render(self, text: str, place: Location, path: Path = ()) -> str:
+        """A text that stands on its own, such as a file of the Docker context, rendered as text."""
+        node = ScalarNode(text, place.file, (place.line or 1) - 1, block=True)
+        value, secrets = self._evaluate(node, path, native=False)
+        self._touch(secrets)
+        return str(value)
+
+    @contextmanager
+    def watching(self) -> Iterator[set[str]]:
+        """Collects the names of all secrets that are used inside."""
+        frame = _Frame(())
+        self._frames.append(frame)
+        try:
+            yield frame.secrets
+        finally:
+            self._frames.pop()
+            self._touch(frame.secrets)
+
+    def _touch(self, secrets: set[str] | frozenset[str]) -> None:
+        if self._frames and secrets:
+            self._frames[-1].secrets |= secrets
+
+    # --- templates ---------------------------------------------------------------------------------------------------
+
+    def _evaluate(self, node: ScalarNode, path: Path, *, native: bool) -> tuple[Any, frozenset[str]]:
+        running = [frame for frame in self._frames if frame.node is not None]
+        for index, frame in enumerate(running):
+            if frame.node is node:
+                raise self._circle(running, index)
+        frame = _Frame(path, node)
+        if len(running) >= _MAX_REFERENCES:
+            raise ConfigurationError(
+                f"more than {_MAX_REFERENCES} values refer to each other here", where=node.location
+            )
+        if node.secret:
+            frame.secrets.add(show_path(path))
+        self._frames.append(frame)
+        try:
+            compiled = self._templates.compile(node.value, native=native)
+            value = compiled.evaluate(self._find, self._functions, lambda line: setattr(frame, "line", line))
+        except CircularReference:
+            raise
+        except ConfigurationError as error:
+            error.where = error.where or frame.place
+            error.chain = (frame.label, *error.chain)
+            raise
+        except Exception as error:  # noqa: BLE001 - filters may raise anything
+            if isinstance(error, TemplateSyntaxError):
+                frame.line = error.lineno
+            raise self._failure(error, frame) from None
+        finally:
+            self._frames.pop()
+        return value, frozenset(frame.secrets)
+
+    def _find(self, name: str) -> Any:
+        """A variable as templates name it, evaluated when used."""
+        if name in self._unavailable:
+            return Deferred(lambda: failures.unavailable(name, self._unavailable[name]))
+        if name in self._builtins:
+            return Deferred(lambda: self._builtin(name))
+        entry = self.root.entries.get(name)
+        return missing if entry is None else Deferred(lambda: self.resolve(entry.value, (name,)))
+
+    def _builtin(self, name: str) -> Any:
+        value = self._builtins[name]
+        if callable(value):
+            value = self._builtins[name] = value()
+        return value
+
+    def _lookup(self, plugin: object = None, *terms: object, **options: Any) -> Any:
+        """Ansible's `lookup`, for environment variables alone; a variable that is not set is undefined."""
+        if plugin not in ("env", "ansible.builtin.env") or len(terms) != 1 or not isinstance(terms[0], str):
+            failures.no_lookups()
+        value = failures.environment_variable(terms[0])
+        if value is not None:
+            self._touch({f"the environment variable {terms[0]}"})
+        else:
+            return options.get("default", Missing(f"the environment variable {terms[0]} is not set"))
+        return value
+
+    # --- errors ------------------------------------------------------------------------------------------------------
+
+    def _failure(self, error: Exception, frame: _Frame) -> ConfigurationError:
+        assert frame.node is not None  # noqa: S101 - only templates fail
+        failure = failures.explain(
+            error,
+            text=frame.node.value,
+            hidden=frame.node.secret,
+            secrets=frame.secrets,
+            names={*self._builtins, *self.root.entries, *self._unavailable},
+            scope=self.scope,
+            environment=self._templates.environment,
+        )
+        failure.where = frame.place
+        failure.chain = (frame.label,)
+        return failure
+
+    @staticmethod
+    def _circle(running: list[_Frame], start: int) -> CircularReference:
+        labels = [frame.label for frame in running]
+        circle = [show_path(frame.path) for frame in running[start:]]
+        return CircularReference(
+            f"{circle[0]} refers to itself" if len(circle) == 1 else "these values refer to each other in a circle",
+            where=running[start].place,
+            why=" → ".join([*circle, circle[0]]),
+            chain=[*labels, labels[start]],
+        )
