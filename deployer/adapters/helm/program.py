@@ -15,26 +15,31 @@ from typing import Any
 from deployer.adapters import process
 from deployer.errors import ConfigurationError, InterruptedBySignal
 
-# What helm and the credential plugins that it starts need. Not HELM_*: plugins, repositories, another storage driver or
-# a debug flag of the user's would change what we do.
+# What helm and the credential plugins that it starts need, besides AWS_*. Not HELM_*: plugins, repositories, another
+# storage driver or a debug flag of the user's would change what we do.
 _PASSED = frozenset(
     ["HOME", "KUBECONFIG", "LANG", "LC_ALL", "LOGNAME", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TMPDIR", "TZ", "USER"]
     + [name for each in ("http_proxy", "https_proxy", "no_proxy") for name in (each, each.upper())]
 )
 
 
+Kubeconfig = Path | Mapping[str, Any]
+"""A kubeconfig file, or the content of one."""
+
+
 class Program:
     """Runs helm against one cluster.
 
-    `helm` gives the executable; `kubeconfig` is a file, the content of one, or None for kubectl's own choice;
-    `directory` is where helm keeps its caches; `environment` is what a credential plugin needs beyond the ordinary.
+    `helm` gives the executable; `kubeconfig` is a file, the content of one, a call that gives either, or None for
+    kubectl's own choice; `directory` is where helm keeps its caches; `environment` is what a credential plugin needs
+    beyond the ordinary.
     """
 
     def __init__(
         self,
         helm: Callable[[], Path],
         *,
-        kubeconfig: Path | Mapping[str, Any] | None,
+        kubeconfig: Kubeconfig | Callable[[], Kubeconfig] | None,
         context: str | None,
         directory: Path,
         environment: Mapping[str, str],
@@ -123,17 +128,17 @@ class Program:
     def _access(self) -> Iterator[tuple[list[str], tuple[int, ...]]]:
         """The arguments that name the cluster, and the descriptors that they refer to."""
         context = ["--kube-context", self._context] if self._context else []
-        match self._kubeconfig:
+        match self._kubeconfig() if callable(self._kubeconfig) else self._kubeconfig:
             case None:
                 yield context, ()
-            case Path():
-                yield [*context, "--kubeconfig", str(self._kubeconfig.absolute())], ()
+            case Path() as file:
+                yield [*context, "--kubeconfig", str(file.absolute())], ()
             case content:
                 with _readable(json.dumps(content).encode()) as (path, descriptors):
                     yield [*context, "--kubeconfig", path], descriptors
 
     def _variables(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if name in _PASSED}
+        kept = {name: value for name, value in os.environ.items() if name in _PASSED or name.startswith("AWS_")}
         directories = {
             "HELM_CACHE_HOME": "cache",
             "HELM_CONFIG_HOME": "config",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from deployer.adapters.helm.conversion import converted
 from deployer.adapters.helm.encoding import DEPLOYMENT_ID, VERIFIED
-from deployer.adapters.helm.program import Program
+from deployer.adapters.helm.program import Kubeconfig, Program
 from deployer.adapters.helm.refusals import HelmRefused, held, is_pending, is_removed_api, readable, refusal
 from deployer.adapters.helm.storage import SecretStore, Storage, label_value
 from deployer.errors import DeployError, InterruptedBySignal, UnreachableError
@@ -31,10 +31,11 @@ T = TypeVar("T")
 class HelmReleases:
     """Helm's releases in one cluster: read from `secrets` (the cluster's own API), changed by the helm program.
 
-    `helm` gives the program's path, asked only when something is changed; `kubeconfig` is a file, the content of one,
-    or None for kubectl's own choice; `directory` is private to us and holds helm's caches; `environment` is what a
-    credential plugin needs of its environment; `mask` hides secrets in what helm says; `convert` brings a manifest of a
-    removed API to today's (without it, a stored release with such a manifest cannot be upgraded).
+    `helm` gives the program's path, asked only when something is changed; `kubeconfig` is a file, the content of one, a
+    call that gives either, or None for kubectl's own choice; `directory` is private to us and holds helm's caches;
+    `environment` is what a credential plugin needs beyond the ordinary; `mask` hides secrets in what helm says;
+    `convert` brings a manifest of a removed API to today's (without it, a stored release with such a manifest cannot be
+    upgraded); `history` is how many revisions helm keeps.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class HelmReleases:
         helm: Callable[[], Path],
         *,
         directory: Path,
-        kubeconfig: Path | Mapping[str, Any] | None = None,
+        kubeconfig: Kubeconfig | Callable[[], Kubeconfig] | None = None,
         context: str | None = None,
         environment: Mapping[str, str] | None = None,
         mask: Callable[[str], str] = str,

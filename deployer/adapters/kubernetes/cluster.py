@@ -34,14 +34,15 @@ _NO_LOG = "unable to retrieve container logs for "
 class KubernetesCluster:
     """One context of a kubeconfig. Nothing is read or connected before the first question. Safe to use from threads.
 
-    `kubeconfig` is a file, the content of one, or None for kubectl's own choice; `namespace` is where a manifest
-    belongs that does not say; `mask` hides secrets in texts of the server; `timeout` is in seconds; `token` gives a
-    fresh bearer token and its end, and takes the place of the kubeconfig's user (EKS, without starting its plugin).
+    `kubeconfig` is a file, the content of one, a call that gives either, or None for kubectl's own choice; `namespace`
+    is where a manifest belongs that does not say; `mask` hides secrets in texts of the server; `timeout` is in seconds;
+    `token` gives a fresh bearer token and its end, and takes the place of the kubeconfig's user (EKS, without starting
+    its plugin).
     """
 
     def __init__(
         self,
-        kubeconfig: Kubeconfig | None = None,
+        kubeconfig: Kubeconfig | Callable[[], Kubeconfig] | None = None,
         context: str | None = None,
         *,
         namespace: str = "default",
@@ -193,7 +194,8 @@ class KubernetesCluster:
             if self._connected is None:
                 from deployer.adapters.kubernetes.connection import Connection
 
-                access = read_access(self._kubeconfig, self._context)
+                kubeconfig = self._kubeconfig() if callable(self._kubeconfig) else self._kubeconfig
+                access = read_access(kubeconfig, self._context)
                 tokens = Tokens(self._token) if self._token else None
                 self._connected = Connection(access, timeout=self._timeout, tokens=tokens)
             return self._connected
