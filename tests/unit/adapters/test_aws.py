@@ -443,8 +443,11 @@ def assert_signed(token: str, aws: FakeAws) -> None:
 
 @pytest.mark.parametrize(
     ("region", "host"),
-    [("eu-west-2", "sts.eu-west-2.amazonaws.com"), ("us-east-1", "sts.us-east-1.amazonaws.com")]
-    + [("cn-north-1", "sts.cn-north-1.amazonaws.com.cn")],
+    [
+        ("eu-west-2", "sts.eu-west-2.amazonaws.com"),
+        ("us-east-1", "sts.us-east-1.amazonaws.com"),
+        ("cn-north-1", "sts.cn-north-1.amazonaws.com.cn"),
+    ],
 )
 def test_the_token_names_the_regional_endpoint_of_sts(tmp_path: Path, region: str, host: str) -> None:
     file = tmp_path / "config"
