@@ -1,0 +1,15 @@
+.PHONY: check test format lock
+
+check: ## what is quick: format, lint, layers, types, unit tests
+	./tests/run check
+	./tests/run unit
+
+test: ## everything, the sandbox included
+	./tests/run
+
+format: ## in the development environment that is active
+	ruff format .
+	ruff check --fix .
+
+lock: ## pin the dependencies again; `make lock UPGRADE=--upgrade` takes the newest
+	./requirements/refresh $(UPGRADE)
