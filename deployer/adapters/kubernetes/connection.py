@@ -160,9 +160,9 @@ def _trust(access: Access) -> ssl.SSLContext:
     if access.certificate and access.key:
         try:
             _load_client_certificate(context, access.certificate, access.key.reveal().encode())
-        except ssl.SSLError:
+        except (OSError, ValueError):
             raise ConfigurationError(
-                "client-certificate and client-key do not belong together", where=access.origin
+                "client-certificate and client-key are not a certificate and its unencrypted key", where=access.origin
             ) from None
     return context
 
