@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import ParamSpec, TypeVar
@@ -149,7 +150,7 @@ def event_lines(events: Iterable[Json]) -> tuple[str, ...]:
         subject = event.get("involvedObject") or event.get("regarding") or {}
         kind, name = str(subject.get("kind") or "?"), str(subject.get("name") or "?")
         message = clip(str(event.get("message") or event.get("note") or ""), 400)
-        same = message.replace(name, "…").replace(str(subject.get("uid") or "…"), "…")
+        same = _without_names(message, name, str(subject.get("uid") or name))
         key = (str(event.get("type") or "Normal"), str(event.get("reason") or ""), kind, same)
         when, count, first = merged.get(key, ("", 0, f"{kind}/{name}: {message}"))
         merged[key] = (max(when, _when(event)), count + _count(event), first)
@@ -158,6 +159,12 @@ def event_lines(events: Iterable[Json]) -> tuple[str, ...]:
     others = [_line(key, value) for key, value in ordered if key[0] != "Warning"]
     room = _EVENTS - len(warnings)
     return (*warnings, *(others[-room:] if room else ()))
+
+
+def _without_names(message: str, name: str, uid: str) -> str:
+    """The message without what differs between pods of the same sort."""
+    text = message.removeprefix("(combined from similar events): ").replace(uid, "…")
+    return re.sub(rf"{re.escape(name)}(-[a-z0-9]{{5}})?", "…", text)
 
 
 def _line(key: tuple[str, str, str, str], value: tuple[str, int, str]) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from deployer.execute.ports import Cluster
 from deployer.model import Json, ObjectKey, RolloutSettings, WorkloadState
-from deployer.plan.readiness import OWNED, WATCHED, Judge, Observed, Sightings, assess
+from deployer.plan.readiness import OWNED, WATCHED, Judge, Observed, Sightings, assess, blocking_pods
 
 _EVENTS_AFTER = 2.0
 """Seconds that something has to be unready before events are asked for, and between two times."""
@@ -18,13 +19,25 @@ _WITH_PODS = frozenset({"DaemonSet", "Deployment", "Job", "ReplicaSet", "Replica
 
 
 class Watcher:
-    """Looks at a set of objects again and again, and remembers what must be remembered in between."""
+    """Looks at a set of objects again and again, and remembers what must be remembered in between.
 
-    def __init__(self, cluster: Cluster, keys: Sequence[ObjectKey], namespace: str, policy: RolloutSettings) -> None:
+    `remove` deletes a broken pod of an earlier revision that would hold up a StatefulSet's update for ever; without it
+    such an update counts as failed.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        keys: Sequence[ObjectKey],
+        namespace: str,
+        policy: RolloutSettings,
+        remove: Callable[[ObjectKey], object] | None = None,
+    ) -> None:
         self._cluster = cluster
         self._keys = tuple(keys)
         self._namespace = namespace
         self._policy = policy
+        self._remove = remove
         self._sightings = Sightings()
         self._settled: dict[ObjectKey, WorkloadState] = {}
         self._events: dict[ObjectKey, Mapping[str, Sequence[Json]]] = {}
@@ -55,7 +68,16 @@ class Watcher:
         pods, owned = self._pods(key, live), self._owned(key, live)
         if self._events_due(key, judge):
             self._events[key] = self._ask_events(live, pods)
-        return assess(key, Observed(live, pods, owned, self._events.get(key, {})), judge)
+        observed = Observed(live, pods, owned, self._events.get(key, {}))
+        if self._remove is not None and key.kind == "StatefulSet":
+            observed = self._unblock(live, observed, judge, self._remove)
+        return assess(key, observed, judge)
+
+    def _unblock(self, live: Json, observed: Observed, judge: Judge, remove: Callable[[ObjectKey], object]) -> Observed:
+        blocking = {pod.name for pod in blocking_pods(live, observed, judge)}
+        for name in sorted(blocking):
+            remove(ObjectKey("v1", "Pod", self._namespace, name))
+        return replace(observed, pods=[pod for pod in observed.pods if pod["metadata"]["name"] not in blocking])
 
     def _pods(self, key: ObjectKey, live: Json) -> Sequence[Json]:
         labels = _selector(live)

@@ -75,14 +75,16 @@ def watch(
     stop: Event,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] | None = None,
+    remove: Callable[[ObjectKey], object] | None = None,
 ) -> WatchResult:
     """Look about once a second until every object is ready, any has failed, or `policy.timeout` seconds are over.
 
     Emits RolloutProgress whenever something has changed. A cluster that does not answer is asked again for a while;
     raises UnreachableError when it stays silent. `sleep` waits between two looks (default: until `stop` is set).
+    `remove` deletes a pod (its key): a broken one of an earlier revision that holds up a StatefulSet's update.
     """
     sleep = sleep or stop.wait
-    watcher = Watcher(cluster, _keys(manifests, namespace), namespace, policy)
+    watcher = Watcher(cluster, _keys(manifests, namespace), namespace, policy, remove)
     began = answered = clock()
     states: tuple[WorkloadState, ...] = ()
     while True:

@@ -40,11 +40,14 @@ _STAYS = (
 _PROBES = (("startupProbe", "startup"), ("readinessProbe", "readiness"))
 
 
-def container_trouble(pod_uid: str, status: Json, spec: Json, judge: Judge, *, counts_crashes: bool) -> Trouble | None:
+def container_trouble(
+    pod_uid: str, status: Json, spec: Json, judge: Judge, *, counts_crashes: bool, probe: str = ""
+) -> Trouble | None:
     """What is the matter with a container that isn't ready; None when it is merely being made.
 
     `spec` is the container's part of the pod's spec. `counts_crashes` is False for pods of a Job, which has its own
-    limit. A container that runs is never called crashed: when it crashes again it will show.
+    limit. `probe` is what a failing probe last said. A container that runs is never called crashed: when it crashes
+    again it will show.
     """
     state = status.get("state") or {}
     if waiting := state.get("waiting"):
@@ -52,7 +55,7 @@ def container_trouble(pod_uid: str, status: Json, spec: Json, judge: Judge, *, c
     if terminated := state.get("terminated"):
         return _crashed(status, terminated, judge, counts_crashes=counts_crashes)
     if state.get("running") and not status.get("ready"):
-        return "progressing", _not_ready(status, spec)
+        return "progressing", _not_ready(status, spec, probe)
     return None
 
 
@@ -123,10 +126,12 @@ def _crashed(status: Json, terminated: Json, judge: Judge, *, counts_crashes: bo
     return "progressing", said
 
 
-def _not_ready(status: Json, spec: Json) -> str:
+def _not_ready(status: Json, spec: Json, probe: str) -> str:
     name = status.get("name", "?")
     restarts = int(status.get("restartCount") or 0)
     again = f" (restarted {restarts} times)" if restarts > 1 else " (restarted once)" if restarts else ""
+    if probe:
+        return f"container {name} runs, but: {probe}{again}"
     for field, word in _PROBES:
         if spec.get(field) and not (word == "startup" and status.get("started")):
             return f"container {name} runs, but its {word} probe has not succeeded yet{again}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from deployer.model import Json, ObjectKey, WorkloadState
+from deployer.model import Json, ObjectKey, PodState, WorkloadState
+from deployer.plan.readiness.controllers import refused
 from deployer.plan.readiness.evidence import Judge, Observed, clip, conclude, condition, count, uid
-from deployer.plan.readiness.pods import failure, judge_pods, live_pods
-from deployer.plan.readiness.workloads import refused
+from deployer.plan.readiness.pods import failure, judge_pods, live_pods, pod_word, restarts
 
 
 def job(key: ObjectKey, live: Json, observed: Observed, judge: Judge) -> WorkloadState:
@@ -19,7 +19,10 @@ def job(key: ObjectKey, live: Json, observed: Observed, judge: Judge) -> Workloa
         return conclude(key, (desired, desired, desired), pods, complete=True)
     for name in ("Failed", "FailureTarget"):
         if _holds(live, name):
-            return WorkloadState(key, *counts, "failed", _why_failed(live, name, observed), pods)
+            ended = tuple(
+                PodState(*_named(pod), False, restarts(pod), "failed", failure(pod)) for pod in _failed(observed)
+            )
+            return WorkloadState(key, *counts, "failed", _why_failed(live, name, observed), (*ended, *pods))
     if spec.get("suspend"):
         return conclude(key, counts, pods, complete=True, note="is suspended and was not started")
     failed = count(live, "failed")
@@ -52,8 +55,15 @@ def _why_failed(live: Json, name: str, observed: Observed) -> str:
 
 
 def _last_failure(observed: Observed) -> str:
+    failed = _failed(observed)
+    return f": {failure(failed[0])}" if failed else ""
+
+
+def _failed(observed: Observed) -> list[Json]:
+    """The pods that have failed, the newest first."""
     failed = [pod for pod in observed.pods if (pod.get("status") or {}).get("phase") == "Failed"]
-    if not failed:
-        return ""
-    newest = max(failed, key=lambda pod: str(pod["metadata"].get("creationTimestamp") or ""))
-    return f": {failure(newest)}"
+    return sorted(failed, key=lambda pod: str(pod["metadata"].get("creationTimestamp") or ""), reverse=True)
+
+
+def _named(pod: Json) -> tuple[str, str]:
+    return pod["metadata"]["name"], pod_word(pod)

@@ -65,12 +65,15 @@ def _troubles(pod: Json, judge: Judge, events: Sequence[Json], *, counts_crashes
     if (pod.get("status") or {}).get("phase") == "Failed":
         yield "failed", failure(pod)
         return
+    failing = _failing_probes(events)
     init_names = {container.get("name") for container in (pod.get("spec") or {}).get("initContainers") or ()}
     for status, spec in container_statuses(pod):
         terminated = (status.get("state") or {}).get("terminated")
         if terminated and terminated.get("exitCode") == 0 and (status.get("name") in init_names or not counts_crashes):
             continue
-        if trouble := container_trouble(uid(pod), status, spec, judge, counts_crashes=counts_crashes):
+        if trouble := container_trouble(
+            uid(pod), status, spec, judge, counts_crashes=counts_crashes, probe=failing.get(str(status.get("name")), "")
+        ):
             yield trouble
     yield from _from_events(pod, judge, events)
 
@@ -78,7 +81,7 @@ def _troubles(pod: Json, judge: Judge, events: Sequence[Json], *, counts_crashes
 def _unscheduled(pod: Json, scheduled: Json, judge: Judge) -> Trouble:
     if scheduled.get("reason") == "SchedulingGated":
         return "waiting", "the pod waits for its scheduling gates to be opened"
-    message = clip(str(scheduled.get("message") or "no node fits").partition(" preemption:")[0]).rstrip(".")
+    message = clip(str(scheduled.get("message") or "no node fits").partition(" preemption:")[0]).rstrip(" .,")
     age = judge.age(uid(pod), "unscheduled")
     said = f"the pod cannot be scheduled: {message}"
     return ("failed" if age >= judge.policy.unschedulable_grace else "waiting"), said
@@ -102,6 +105,16 @@ def _from_events(pod: Json, judge: Judge, events: Sequence[Json]) -> Iterator[Tr
             yield "failed", f"a volume cannot be mounted: {missing[0]}"
     elif last.get("reason") == "FailedCreatePodSandBox" and not started:
         yield "progressing", f"the pod's network cannot be set up yet: {message}"
+
+
+def _failing_probes(events: Sequence[Json]) -> Mapping[str, str]:
+    """What probes last said of each container, by the container's name: `Readiness probe failed: …`."""
+    found = {}
+    for event in events:
+        name = re.search(r"\{([^}]+)\}", str((event.get("involvedObject") or {}).get("fieldPath") or ""))
+        if event.get("reason") == "Unhealthy" and name:
+            found[name[1]] = clip(str(event.get("message") or ""), 160).rstrip(" :")
+    return found
 
 
 def failure(pod: Json) -> str:

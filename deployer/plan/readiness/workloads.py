@@ -1,4 +1,4 @@
-"""Judges what keeps pods running: Deployments, StatefulSets, DaemonSets, ReplicaSets, and pods on their own.
+"""Judges Deployments, ReplicaSets, and pods on their own.
 
 Only pods of the newest revision decide: those that are being replaced may be in any state.
 """
@@ -8,30 +8,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from deployer.model import Json, ObjectKey, PodState, WorkloadState
-from deployer.plan.readiness.evidence import Judge, Observed, Trouble, clip, conclude, condition, count, owned_by, uid
-from deployer.plan.readiness.pods import failure, judge_pod, judge_pods, live_pods
+from deployer.plan.readiness.controllers import desired_of, is_current, judged, on_its_way, refused_pods
+from deployer.plan.readiness.evidence import Judge, Observed, Trouble, conclude, condition, count, owned_by, uid
+from deployer.plan.readiness.pods import failure, judge_pod
 
 STATUS_PATIENCE = 5.0
 """Seconds for a controller to take back what its status still says of the rollout before."""
 
-REFUSAL_PATIENCE = 15.0
-"""Seconds for pods that an admission rule refuses: the object that it asks for may be on its way."""
-
-_REFUSED = ("violates PodSecurity", "error looking up service account", "denied the request", "is invalid")
-_HASH = "controller-revision-hash"
-
 
 def deployment(key: ObjectKey, live: Json, observed: Observed, judge: Judge) -> WorkloadState:
     """Done when every pod is of the newest ReplicaSet and available, and no older one is left."""
-    desired = _desired(live)
-    current = _is_current(live)
+    desired = desired_of(live)
+    current = is_current(live)
     updated, total = count(live, "updatedReplicas"), count(live, "replicas")
     complete = current and updated >= desired and total <= updated and count(live, "availableReplicas") >= desired
     newest = newest_replica_set(live, observed.owned) if current else None
-    pods = _judged(observed, judge, [pod for pod in observed.pods if newest and owned_by(pod, uid(newest))])
+    pods = judged(observed, judge, [pod for pod in observed.pods if newest and owned_by(pod, uid(newest))])
     troubles: list[Trouble] = []
     if current and not complete:
-        troubles += _refused(live, judge)
+        troubles += refused_pods(live, judge)
         troubles += _stuck(live, pods, judge)
     return conclude(
         key,
@@ -39,7 +34,7 @@ def deployment(key: ObjectKey, live: Json, observed: Observed, judge: Judge) -> 
         pods,
         complete=complete,
         troubles=troubles,
-        otherwise="old pods are ending" if current and updated >= desired and total > updated else _on_its_way(current),
+        otherwise="old pods are ending" if current and updated >= desired and total > updated else on_its_way(current),
     )
 
 
@@ -51,68 +46,18 @@ def newest_replica_set(live: Json, owned: Sequence[Json]) -> Json | None:
     return max(same or sets, key=_revision, default=None)
 
 
-def stateful_set(key: ObjectKey, live: Json, observed: Observed, judge: Judge) -> WorkloadState:
-    """Done when every pod, or every one above `partition`, is of the newest revision, and all are available."""
-    desired, current = _desired(live), _is_current(live)
-    strategy = (live.get("spec") or {}).get("updateStrategy") or {}
-    on_delete = strategy.get("type") == "OnDelete"
-    partition = int((strategy.get("rollingUpdate") or {}).get("partition") or 0)
-    status = live.get("status") or {}
-    same = status.get("currentRevision") == status.get("updateRevision")
-    updated = count(live, "replicas") if same else count(live, "updatedReplicas")
-    ready = count(live, "availableReplicas" if "availableReplicas" in status else "readyReplicas")
-    to_update = 0 if on_delete else max(desired - partition, 0)
-    complete = current and count(live, "replicas") == desired and updated >= to_update and ready >= desired
-    newest = [pod for pod in observed.pods if _label(pod, _HASH) == status.get("updateRevision")] if current else []
-    pods = _judged(observed, judge, newest)
-    notes = [
-        "pods change only when they are deleted (updateStrategy OnDelete)" if on_delete and not same else "",
-        f"pods below number {partition} stay as they are (partition)" if partition else "",
-    ]
-    return conclude(
-        key,
-        (desired, updated if current else 0, min(ready, desired)),
-        pods,
-        complete=complete,
-        troubles=[] if complete else _not_created(live, observed, judge, desired),
-        otherwise=_on_its_way(current),
-        note="; ".join(note for note in notes if note),
-    )
-
-
-def daemon_set(key: ObjectKey, live: Json, observed: Observed, judge: Judge) -> WorkloadState:
-    """Done when every node that should has an available pod of the newest revision."""
-    desired, current = count(live, "desiredNumberScheduled"), _is_current(live)
-    on_delete = ((live.get("spec") or {}).get("updateStrategy") or {}).get("type") == "OnDelete"
-    updated, available = count(live, "updatedNumberScheduled"), count(live, "numberAvailable")
-    complete = current and (on_delete or updated >= desired) and available >= desired
-    revisions = [one for one in observed.owned if owned_by(one, uid(live))]
-    newest = max(revisions, key=lambda one: int(one.get("revision") or 0), default=None)
-    pods = [pod for pod in observed.pods if newest and current and _label(pod, _HASH) == _label(newest, _HASH)]
-    stale = on_delete and updated < desired
-    return conclude(
-        key,
-        (desired, updated if current else 0, min(available, desired)),
-        _judged(observed, judge, pods),
-        complete=complete,
-        troubles=[] if complete else _not_created(live, observed, judge, desired),
-        otherwise=_on_its_way(current),
-        note="pods change only when they are deleted (updateStrategy OnDelete)" if stale else "",
-    )
-
-
 def replica_set(key: ObjectKey, live: Json, observed: Observed, judge: Judge) -> WorkloadState:
     """Done when all its pods are available. A ReplicaSet or ReplicationController does not replace pods."""
-    desired, current = _desired(live), _is_current(live)
+    desired, current = desired_of(live), is_current(live)
     available = count(live, "availableReplicas")
     complete = current and count(live, "replicas") == desired and available >= desired
     return conclude(
         key,
         (desired, count(live, "replicas"), min(available, desired)),
-        _judged(observed, judge, [pod for pod in observed.pods if owned_by(pod, uid(live))]),
+        judged(observed, judge, [pod for pod in observed.pods if owned_by(pod, uid(live))]),
         complete=complete,
-        troubles=[] if complete else _refused(live, judge),
-        otherwise=_on_its_way(current),
+        troubles=[] if complete else refused_pods(live, judge),
+        otherwise=on_its_way(current),
     )
 
 
@@ -127,32 +72,8 @@ def bare_pod(key: ObjectKey, live: Json, observed: Observed, judge: Judge) -> Wo
     return conclude(key, (1, 1, int(pod.ready)), (pod,), complete=pod.ready)
 
 
-def _desired(live: Json) -> int:
-    replicas = (live.get("spec") or {}).get("replicas")
-    return replicas if isinstance(replicas, int) else 1
-
-
-def _is_current(live: Json) -> bool:
-    """Whether the controller has seen the newest spec; until then its status is about the one before."""
-    return count(live, "observedGeneration") >= int(live["metadata"].get("generation") or 0)
-
-
-def _judged(observed: Observed, judge: Judge, pods: Sequence[Json]) -> tuple[PodState, ...]:
-    return judge_pods(live_pods(pods), judge, observed.events)
-
-
 def _ready(pods: Sequence[PodState], live: Json, updated: int) -> int:
     return sum(pod.ready for pod in pods) if pods else min(count(live, "readyReplicas"), updated)
-
-
-def _on_its_way(current: bool) -> str:
-    return "pods are being made and become ready" if current else "the controller has not seen the change yet"
-
-
-def _label(content: Json, name: str) -> str | None:
-    labels = content["metadata"].get("labels") or {}
-    value = labels.get(name)
-    return str(value) if value is not None else None
 
 
 def _revision(replica_set: Json) -> int:
@@ -181,27 +102,3 @@ def _stuck(live: Json, pods: Sequence[PodState], judge: Judge) -> list[Trouble]:
         return []
     because = next((f": {pod.reason}" for pod in pods if pod.reason), "")
     return [("failed", f"made no progress for {spec.get('progressDeadlineSeconds', 600)} s{because}")]
-
-
-def _refused(live: Json, judge: Judge) -> list[Trouble]:
-    """Pods that the API server does not let the controller make, as its ReplicaFailure condition says."""
-    refusal = condition(live, "ReplicaFailure") or {}
-    if refusal.get("status") != "True":
-        return []
-    return [refused(uid(live), str(refusal.get("message") or ""), judge)]
-
-
-def _not_created(live: Json, observed: Observed, judge: Judge, desired: int) -> list[Trouble]:
-    """The same for controllers that tell of it only in events."""
-    if len(live_pods(observed.pods)) >= desired:
-        return []
-    events = [event for event in observed.events.get(uid(live), ()) if event.get("reason") == "FailedCreate"]
-    return [refused(uid(live), str(events[-1].get("message") or ""), judge)] if events else []
-
-
-def refused(owner_uid: str, message: str, judge: Judge) -> Trouble:
-    """A refusal to make a pod: a quota may be freed by the old pods, a rule of admission stays."""
-    stays = any(words in message for words in _REFUSED)
-    patience = REFUSAL_PATIENCE if stays else judge.policy.unschedulable_grace
-    said = f"pods cannot be made: {clip(message)}"
-    return ("failed" if judge.age(owner_uid, "refused") >= patience else "waiting"), said
