@@ -68,11 +68,13 @@ Event = PhaseStarted | PhaseFinished | DownloadProgress | OutputLine | RolloutPr
 class Sink(Protocol):
     """Takes events from any thread; must be quick and must not raise."""
 
-    def emit(self, event: Event) -> None: ...
+    def emit(self, event: Event) -> None:
+        """Take an event."""
+        ...
 
 
 class Silence:
     """A sink for when nobody watches."""
 
     def emit(self, event: Event) -> None:
-        pass
+        """Drop the event."""

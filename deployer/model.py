@@ -37,6 +37,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
+        """The text itself. Whoever calls this answers for where it goes."""
         return self._value
 
     def __repr__(self) -> str:

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from threading import Event
 
 from deployer import __version__
-from deployer.config import Configuration
+from deployer.config import Configuration, Manifest
 from deployer.errors import DeployError, InterruptedBySignal
 from deployer.events import Sink, WarningRaised
 from deployer.execute.announcing import Announcer
@@ -33,7 +33,7 @@ from deployer.execute.ports import Announcement, DockerContext
 from deployer.execute.services import Services
 from deployer.model import DeploymentRecord, DeploymentResult, Image, TargetResult
 from deployer.plan.identity import deployment_id
-from deployer.plan.manifests import PreparedManifests, prepare
+from deployer.plan.manifests import PreparedManifests, SourceManifest, prepare
 from deployer.plan.planner import plan_target
 from deployer.plan.steps import Plan, TargetPlan
 from deployer.report.announcement import finished, started
@@ -109,10 +109,10 @@ class Deployment:
         subjects = [self._subject(*pair) for pair in zip(self._configurations, contexts, strict=True)]
         with self._phases("compare") as phase:
             checks = [
-                lambda one=one: self._services.check_account(one.settings, one.target)  # type: ignore[misc]
+                lambda one=one: self._services.check_account(one.settings, one.target)
                 for one in self._configurations
             ]
-            jobs = [*(lambda subject=subject: observe(subject) for subject in subjects), *checks]  # type: ignore[misc]
+            jobs = [*(lambda subject=subject: observe(subject) for subject in subjects), *checks]
             seen = [value for value in values_of(jobs) if value is not None]
             objects = sum(len(one.prepared.objects) for one in seen)
             phase.detail = f"{objects} objects in {len(seen)} region{'s' if len(seen) != 1 else ''}"
@@ -125,7 +125,12 @@ class Deployment:
         with self._phases("artefacts") as phase:
             contexts = values_of([lambda one=one: self._context(one) for one in self._configurations])  # type: ignore[misc]
             phase.detail = "; ".join(
-                dict.fromkeys(download.src for one in self._configurations if one.app.docker for download in one.app.docker.download)
+                dict.fromkeys(
+                    download.src
+                    for one in self._configurations
+                    if one.app.docker
+                    for download in one.app.docker.download
+                )
             )
         return contexts
 
@@ -141,7 +146,7 @@ class Deployment:
         settings, target = configuration.settings, configuration.target
 
         def prepared(image: Image | None, docker_hash: str | None) -> PreparedManifests:
-            return prepare(configuration.manifests(docker_hash=docker_hash), settings, configuration.app, image)
+            return prepare(_sources(configuration.manifests(docker_hash)), settings, configuration.app, image)
 
         return Subject(
             target=target,
@@ -160,9 +165,7 @@ class Deployment:
         """Each target's image with its digest; None where the app has none."""
         wanted = [self._wanted(one) for one in observations]
         present = [want for want in wanted if want is not None]
-        provided = iter(
-            provide_images(present, self._services.builder(), self._sink, no_cache=self._request.rebuild)
-        )
+        provided = iter(provide_images(present, self._services.builder(), self._sink, no_cache=self._request.rebuild))
         return [next(provided) if want is not None else None for want in wanted]
 
     def _wanted(self, observation: Observation) -> WantedImage | None:
@@ -273,6 +276,10 @@ class Deployment:
             self._sink.emit(WarningRaised(warning))
 
 
+def _sources(manifests: Sequence[Manifest]) -> list[SourceManifest]:
+    return [SourceManifest(one.content, one.where, one.locate) for one in manifests]
+
+
 def _result_of(work: Work) -> TargetResult:
     return TargetResult(
         target=work.target,
@@ -295,5 +302,7 @@ def _kept(work: Work, outcome: Outcome[TargetResult]) -> TargetResult:
     if outcome.error is not None:
         error = DeployError(f"{work.target} ended in a defect of the tool", why=type(outcome.error).__name__)
         return replace(_result_of(work), outcome="failed", error=error)
-    error = DeployError(f"{work.target} did not stop in time", hint="run the same command again: it repairs what is left")
+    error = DeployError(
+        f"{work.target} did not stop in time", hint="run the same command again: it repairs what is left"
+    )
     return replace(_result_of(work), outcome="interrupted", error=error)

@@ -24,9 +24,11 @@ class LazyCommands(TyperGroup):
     """
 
     def list_commands(self, ctx: Any) -> list[str]:
+        """All but the main job, which goes without a name."""
         return [name for name in COMMANDS if name != DEFAULT_COMMAND]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command, whose module is imported now; None for a name that is none."""
         command = COMMANDS.get(cmd_name)
         if command is None:
             return None
@@ -36,6 +38,7 @@ class LazyCommands(TyperGroup):
         return resolved
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the first word names, options before it or not; else the main job with all words."""
         first = next((argument for argument in args if not argument.startswith("-")), None)
         if first in COMMANDS and first != DEFAULT_COMMAND:
             rest = list(args)
@@ -106,7 +109,7 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 128 + signal.SIGPIPE
-    except Exception as error:  # noqa: BLE001 -- the last line of defence: no traceback reaches a user
+    except Exception as error:  # the last line of defence: no traceback reaches a user
         if debug:
             raise
         _show(_defect(error))

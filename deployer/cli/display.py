@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -30,6 +31,10 @@ class Display(Sink, Protocol):
     """A sink that is open while something runs."""
 
     def __enter__(self) -> Self: ...
+
+    def paused(self) -> AbstractContextManager[None]:
+        """Leave the terminal alone for the length of a block, in which somebody is asked something."""
+        ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -82,7 +87,12 @@ class PlainDisplay:
     def __exit__(self, *_: object) -> None:
         self._stream.flush()
 
+    def paused(self) -> AbstractContextManager[None]:
+        """Nothing to do: lines stay where they are."""
+        return nullcontext()
+
     def emit(self, event: Event) -> None:
+        """Write the lines that the event is worth."""
         for line in self._lines(event):
             with self._lock:
                 self._stream.write(line + "\n")
@@ -107,7 +117,6 @@ class PlainDisplay:
                 return [_line(target, line) for line in told]
             case DownloadProgress(source, done, total):
                 return self._download(source, done, total)
-        return []
 
     def _download(self, source: str, done: int, total: int | None) -> list[str]:
         now = time.monotonic()

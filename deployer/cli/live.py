@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -65,7 +67,17 @@ class LiveDisplay:
             self._downloads.clear()
         self._live.__exit__(None, None, None)
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Take our part of the terminal away for the length of a block."""
+        self._live.stop()
+        try:
+            yield
+        finally:
+            self._live.start()
+
     def emit(self, event: Event) -> None:
+        """Take the event into the next redraw; print at once what scrolls."""
         match event:
             case OutputLine(source, line, target):
                 self._print(target, f"{source}: {line}", "dim")

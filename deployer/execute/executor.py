@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from threading import Event
+from threading import Event, Thread
 
-from deployer.errors import DeployError, DeploymentFailed
+from deployer.errors import DeployError, DeploymentFailed, HeldError, InterruptedBySignal
 from deployer.events import Sink, WarningRaised
 from deployer.execute.evidence import collect
 from deployer.execute.outside import health_url, load_balancer, regional_host, serves, wait_until_healthy
 from deployer.execute.phases import Phases
 from deployer.execute.ports import Cluster, OutsideProber, ReleaseRequest, Releases
-from deployer.execute.watch import WatchResult, watch
+from deployer.execute.watch import HookWatch, WatchResult, watch
 from deployer.model import (
     App,
     DeploymentRecord,
     Evidence,
     HealthCheckSettings,
-    Image,
     Json,
     Outcome,
     Settings,
@@ -54,10 +54,12 @@ class Work:
 
     @property
     def target(self) -> Target:
+        """The target that this is about."""
         return self.plan.target
 
     @property
     def namespace(self) -> str:
+        """The release's namespace."""
         return self.settings.namespace
 
     @property
@@ -99,21 +101,63 @@ class Execution:
 
     def _upgrade(self) -> None:
         work = self._work
+        releases, name = work.ports.releases, work.app.app_name
         with self._phases("release") as phase:
-            if work.plan.repair is not None:
-                self._warn(
-                    f"revision {work.plan.repair} was left pending by an interrupted run; it is being repaired",
-                )
-                work.ports.releases.repair(work.app.app_name, work.namespace, timeout=work.timeout)
             self._stop_if_asked()
-            self._revision = work.ports.releases.upgrade(
-                ReleaseRequest(work.app.app_name, work.namespace, work.prepared.texts, work.record, work.timeout), self._sink
-            )
+            self._refuse_stale_plan()
+            if work.plan.repair is not None and (done := releases.repair(name, work.namespace, timeout=work.timeout)):
+                self._warn(f"an interrupted run left its traces; {done}")
+            with self._hooks_watched():
+                request = ReleaseRequest(name, work.namespace, work.prepared.texts, work.record, work.timeout)
+                self._revision = releases.upgrade(request, self._sink)
             phase.detail = f"revision {self._revision}"
+
+    def _refuse_stale_plan(self) -> None:
+        """The plan holds only for the release that it was made for; somebody may have deployed in the meantime."""
+        work = self._work
+        revisions = work.ports.releases.revisions(work.app.app_name, work.namespace)
+        newest = revisions[0].number if revisions else None
+        if newest != work.plan.current_revision:
+            raise HeldError(
+                f"somebody else deployed {work.app.app_name} while this deployment was being prepared",
+                where=self._where,
+                why=f"planned upon revision {work.plan.current_revision or 'none'}, and {newest or 'none'} is there",
+                hint="run the same command again: it plans upon what is there now",
+            )
+
+    @contextmanager
+    def _hooks_watched(self) -> Iterator[None]:
+        """Ends Helm early when a Job that it runs as a hook will not succeed: it would wait until its timeout."""
+        work, over = self._work, Event()
+        if not work.prepared.hooks:
+            yield
+            return
+        watch_ = HookWatch(work.ports.cluster, work.prepared.objects, work.namespace, work.settings.rollout)
+        failed: list[WorkloadState] = []
+
+        def follow() -> None:
+            state = watch_.run(self._sink, work.target, stop=over)
+            if state is not None:
+                failed.append(state)
+                work.ports.releases.stop()
+
+        follower = Thread(target=follow, daemon=True)
+        follower.start()
+        try:
+            yield
+        except (DeployError, InterruptedBySignal):
+            if not failed or self._stop.is_set():
+                raise
+        finally:
+            over.set()
+            follower.join(10)
+        if failed:
+            self._workloads = tuple(failed)
+            raise DeploymentFailed(f"the hook {failed[0].key} failed", where=self._where, why=failed[0].reason)
 
     def _watch(self) -> None:
         with self._phases("rollout") as phase:
-            result = self._watch_objects(self._work.objects, self._work.timeout)
+            result = self._watch_objects(self._work.prepared.objects, self._work.timeout)
             if not result.ready:
                 raise DeploymentFailed(
                     f"{self._work.app.app_name} did not become ready", where=self._where, why=result.reason
@@ -132,7 +176,8 @@ class Execution:
             phase.detail = f"{host} answers" + (f", asked {asked} times" if asked > 1 else "")
 
     def _mark(self) -> None:
-        assert self._revision is not None
+        if self._revision is None:  # pragma: no cover -- `_upgrade` has set it
+            return
         self._work.ports.releases.mark(self._work.app.app_name, self._work.namespace, self._revision, verified=True)
 
     # When a step failed.

@@ -42,9 +42,7 @@ def provide_images(wanted: Sequence[WantedImage], builder: ImageBuilder, sink: S
     return [replace(want.image, digest=digests[want.image.reference]) for want in wanted]
 
 
-def _provide(
-    group: Sequence[WantedImage], builder: ImageBuilder, sink: Sink, *, no_cache: bool
-) -> Mapping[str, str]:
+def _provide(group: Sequence[WantedImage], builder: ImageBuilder, sink: Sink, *, no_cache: bool) -> Mapping[str, str]:
     """One image in several registries: reference → digest."""
     present = [want for want in group if want.image.digest]
     missing = [want for want in group if not want.image.digest]
@@ -64,9 +62,7 @@ def _provide(
     return {want.image.reference: str(source.image.digest) for want in group}
 
 
-def _build(
-    want: WantedImage, builder: ImageBuilder, phases: Phases, sink: Sink, *, no_cache: bool
-) -> WantedImage:
+def _build(want: WantedImage, builder: ImageBuilder, phases: Phases, sink: Sink, *, no_cache: bool) -> WantedImage:
     with phases("build image") as phase:
         want.registry.ensure_repository(want.image)
         with want.context.materialise() as directory:

@@ -5,22 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from deployer.errors import DeployError, raise_all
+from deployer.errors import ConfigurationError, DeployError, raise_all
 from deployer.execute.executor import RegionPorts
 from deployer.execute.ports import Cluster, DockerContext, Registry
 from deployer.execute.watch import observe as observe_workloads
-from deployer.model import App, DeploymentRecord, Image, ObjectKey, Settings, Target
+from deployer.model import App, DeploymentRecord, Image, Json, ObjectKey, Settings, Target
 from deployer.plan.content_hash import docker_hash as hash_context
 from deployer.plan.difference import drifted
 from deployer.plan.facts import ImageFacts, ReleaseFacts, TargetFacts
 from deployer.plan.identity import rebuilt
-from deployer.plan.manifests import PreparedManifests, check_release_size
+from deployer.plan.manifests import PreparedManifests, check_release_size, is_hook
 
 
 class ManifestSource(Protocol):
     """Renders a target's manifests once its image is known."""
 
-    def __call__(self, image: Image | None, docker_hash: str | None) -> PreparedManifests: ...
+    def __call__(self, image: Image | None, docker_hash: str | None) -> PreparedManifests:
+        """The manifests with this image in them, pinned where its digest is known."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,12 @@ def observe(subject: Subject) -> Observation:
     image = identity.image if identity else None
     prepared = subject.prepare(image, identity.docker_hash if identity else None)
     check_release_size(prepared.texts)
-    drift, missing = _compare(subject.ports.cluster, prepared)
+    live, drift = _compare(subject.ports.cluster, prepared)
     unchanged = bool(revisions) and revisions[0].manifests == prepared.texts
     release = ReleaseFacts(texts=prepared.texts, revisions=revisions)
     if unchanged:
-        workloads = observe_workloads(subject.ports.cluster, prepared, subject.settings.rollout)
+        workloads = observe_workloads(subject.ports.cluster, prepared, subject.settings.rollout, live)
+        missing = tuple(key for key, content in live.items() if content is None)
         release = replace(release, drift=drift, missing=missing, workloads=workloads)
     facts = TargetFacts(
         target=subject.target,
@@ -104,28 +107,25 @@ def _identify(subject: Subject, last: DeploymentRecord | None) -> ImageIdentity 
 
 def _compare(
     cluster: Cluster, prepared: PreparedManifests
-) -> tuple[dict[ObjectKey, tuple[str, ...]], tuple[ObjectKey, ...]]:
-    """Which live objects differ from the manifests and where, and which are missing; hooks live only while they run.
+) -> tuple[dict[ObjectKey, Json | None], dict[ObjectKey, tuple[str, ...]]]:
+    """The live objects (None: missing), and the fields in which they differ from the manifests.
 
     Each manifest is shown to the API server as a dry run, so that what it refuses is known before anything changes.
+    Hooks are shown too, but live only while Helm runs them.
     """
+    live: dict[ObjectKey, Json | None] = {}
     drift: dict[ObjectKey, tuple[str, ...]] = {}
-    missing: list[ObjectKey] = []
     refused: list[DeployError] = []
-    hooks = {id(hook) for hook in prepared.hooks}
     for key, manifest in zip(prepared.keys, prepared.objects, strict=True):
-        is_hook = id(manifest) in hooks
-        live = None if is_hook else cluster.get(key)
+        present = None if is_hook(manifest) else cluster.get(key)
+        if not is_hook(manifest):
+            live[key] = present
         try:
-            preview = cluster.preview(manifest, live)
-        except DeployError as error:
+            preview = cluster.preview(manifest, present)
+        except ConfigurationError as error:
             refused.append(error)
             continue
-        if is_hook:
-            continue
-        if live is None:
-            missing.append(key)
-        elif paths := drifted(live, preview):
+        if present is not None and (paths := drifted(present, preview)):
             drift[key] = paths
     raise_all(refused)
-    return drift, tuple(missing)
+    return live, drift

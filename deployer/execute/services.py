@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from deployer.execute.executor import RegionPorts
 from deployer.execute.ports import ArtefactFetcher, ContextObserver, ImageBuilder, Notifier, Registry
@@ -15,38 +13,33 @@ from deployer.model import Settings, Target
 class Services(Protocol):
     """The outside world of one command. Each method is cheap until what it gives is used, and safe in threads."""
 
-    @property
-    def root(self) -> Path:
-        """The deployment repository."""
+    def fetcher(self, settings: Settings, target: Target) -> ArtefactFetcher:
+        """The downloads of one region."""
         ...
 
-    def decrypt(self, file: Path, *, profile: str | None, config_file: str | None) -> Any:
-        """The content of a SOPS file."""
+    def contexts(self) -> ContextObserver:
+        """Docker contexts."""
         ...
 
-    def keep_secret(self, values: Sequence[str]) -> None:
-        """Mask these values in everything that leaves this process from now on."""
+    def registry(self, settings: Settings, target: Target) -> Registry:
+        """The region's image registry."""
         ...
 
-    def mask(self, text: str) -> str:
-        """The text without secrets."""
+    def builder(self) -> ImageBuilder:
+        """Docker on this machine."""
         ...
-
-    def fetcher(self, settings: Settings, target: Target) -> ArtefactFetcher: ...
-
-    def contexts(self) -> ContextObserver: ...
-
-    def registry(self, settings: Settings, target: Target) -> Registry: ...
-
-    def builder(self) -> ImageBuilder: ...
 
     def check_account(self, settings: Settings, target: Target) -> None:
         """Raise ConfigurationError when the AWS account behind the profile isn't the one in `AwsEcrPrefix`."""
         ...
 
-    def region(self, settings: Settings, target: Target) -> RegionPorts: ...
+    def region(self, settings: Settings, target: Target) -> RegionPorts:
+        """The region's cluster, releases and prober."""
+        ...
 
-    def notifier(self, settings: Settings, channel: str | None) -> Notifier: ...
+    def notifier(self, settings: Settings, channel: str | None) -> Notifier:
+        """Where a deployment is announced; `channel` is the app's own, if it has one."""
+        ...
 
     def lock(self, target: Target) -> AbstractContextManager[None]:
         """One deployment of an app in a region at a time. Raises HeldError when another one runs."""

@@ -15,9 +15,11 @@ ReleaseAction = Literal["none", "install", "upgrade"]
 class TargetPlan:
     """What one target needs.
 
-    `current_revision` is the newest one that was seen when planning. `image` has its digest when the registry has it; otherwise the push fills it in. `repair` is the number of a pending
-    revision that an interrupted run left. `reasons` say why there is something to do; `changes` name what changes, by
-    key, never by value; `deletions` are objects of the old revision that the new one no longer has.
+    `image` has its digest when the registry has it; otherwise the push fills it in. `current_revision` is the newest
+    one that was seen, `good_revision` the newest that we verified, `foreign_revision` the newest that somebody else's
+    Helm made; `repair` is the number of a pending one that an interrupted run left. `reasons` say why there is
+    something to do; `changes` name what changes, by key, never by value; `deletions` are objects of the old revision
+    that the new one no longer has.
     """
 
     target: Target
@@ -54,4 +56,5 @@ class Plan:
 
     @property
     def changes_anything(self) -> bool:
+        """Whether any target has something to do."""
         return any(target.changes_anything for target in self.targets)

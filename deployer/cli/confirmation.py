@@ -1,0 +1,25 @@
+"""Asks before a deployment takes data away."""
+
+from __future__ import annotations
+
+import sys
+
+from deployer.errors import HeldError
+from deployer.plan.steps import Plan
+
+
+def confirm_deletions(plan: Plan, *, yes: bool) -> None:
+    """Ask on a terminal before objects that may hold data are deleted; raises HeldError without a `yes`.
+
+    Nothing else is asked: a deployment is wanted, or it would not have been typed.
+    """
+    doomed = [f"{key} in {target.target.region}" for target in plan.targets for key in target.deletes_data]
+    if not doomed or yes:
+        return
+    what = f"this deployment deletes {', '.join(doomed)}"
+    if not sys.stdin.isatty():
+        raise HeldError(what, why="its manifest is gone from the app file", hint="add --yes if that is meant")
+    sys.stderr.write(f"{what}, since the app file no longer has it.\nDelete? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise HeldError("nothing was deployed", why="the deletion was not confirmed")

@@ -1,0 +1,66 @@
+"""`deploy STAGE REGION APP…`: the main job."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from deployer.cli.main_job import Asked, run
+from deployer.cli.options import (
+    Applications,
+    AsJson,
+    Debug,
+    Directory,
+    ExtraVars,
+    Region,
+    Stage,
+    Timeout,
+    Verbose,
+    Version,
+    Yes,
+    seconds,
+)
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(context_settings={"help_option_names": ["-h", "--help"]})
+def deploy(
+    stage: Stage,
+    region: Region,
+    applications: Applications,
+    version: Version = None,
+    extra_vars: ExtraVars = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Stop after the plan: show what would change.")] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Make a new image under a new tag, its base image pulled anew.")
+    ] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    timeout: Timeout = None,
+    directory: Directory = None,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Deploy applications to a stage's regions.
+
+    Builds and pushes the image, upgrades the Helm release, watches it until it really runs, asks the regional host
+    from outside, and rolls back what fails. Typed again with nothing changed, it says so and does nothing.
+    """
+    run(
+        Asked(
+            stage=stage,
+            region=region,
+            applications=tuple(applications),
+            version=version,
+            extra_vars=tuple(extra_vars or ()),
+            plan_only=plan,
+            rebuild=rebuild,
+            yes=yes,
+            as_json=as_json,
+            timeout=seconds(timeout),
+            directory=directory,
+            verbose=verbose,
+        )
+    )

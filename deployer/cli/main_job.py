@@ -1,0 +1,103 @@
+"""Runs the main job for the commands that need it: loads, deploys or plans, reports, and ends with the exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from deployer.cli.confirmation import confirm_deletions
+from deployer.cli.display import display
+from deployer.errors import DeployError, InterruptedBySignal
+from deployer.model import DeploymentResult, TargetResult
+from deployer.pipeline import Deployment, Request, new_deployment_id
+from deployer.plan.steps import Plan
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The command line of the main job."""
+
+    stage: str
+    region: str
+    applications: tuple[str, ...]
+    version: str | None = None
+    extra_vars: tuple[str, ...] = ()
+    plan_only: bool = False
+    exit_code: bool = False
+    rebuild: bool = False
+    yes: bool = False
+    as_json: bool = False
+    timeout: float | None = None
+    directory: Path | None = None
+    verbose: bool = False
+
+
+def run(asked: Asked) -> None:
+    """Do it; raises typer.Exit with the exit code, or the DeployError that ended it before anything was changed."""
+    try:
+        result, signalled = _deploy(asked)
+    except DeployError as error:
+        if asked.as_json:
+            from deployer.report.document import error_document
+
+            _print(json.dumps(error_document(error), indent=2))
+        raise
+    _report(result, asked)
+    raise typer.Exit(_exit_code(result, signalled, asked))
+
+
+def _deploy(asked: Asked) -> tuple[DeploymentResult, InterruptedBySignal | None]:
+    from deployer.wiring import Wiring
+
+    deployment = new_deployment_id()
+    with display(verbose=asked.verbose) as sink, Wiring(asked.directory, deployment) as wiring:
+        configurations = wiring.load(
+            asked.stage, asked.region, asked.applications, asked.version, asked.extra_vars, sink
+        )
+        request = Request(deployment, asked.stage, asked.rebuild, asked.plan_only, asked.timeout)
+
+        def confirm(plan: Plan) -> None:
+            with sink.paused():
+                confirm_deletions(plan, yes=asked.yes)
+
+        return Deployment(request, configurations, wiring, sink, confirm).run()
+
+
+def _report(result: DeploymentResult, asked: Asked) -> None:
+    if asked.as_json:
+        from deployer.report.document import json_document
+
+        _print(json.dumps(json_document(result), indent=2))
+        return
+    from deployer.report.terminal import terminal_lines
+
+    _print("\n".join(terminal_lines(result, colour=sys.stdout.isatty())))
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _exit_code(result: DeploymentResult, signalled: InterruptedBySignal | None, asked: Asked) -> int:
+    """As the contract documents it: the signal's, else the worst of the targets', else 3 for changes where asked."""
+    if signalled is not None:
+        return signalled.exit_code
+    failed = [target for target in result.targets if target.error is not None]
+    if failed:
+        return max(_code(target) for target in failed) if all(_held(target) for target in failed) else 1
+    if asked.exit_code and any(target.outcome == "planned" for target in result.targets):
+        return 3
+    return 0
+
+
+def _held(target: TargetResult) -> bool:
+    return target.outcome == "failed" and target.revision is None and _code(target) != 1
+
+
+def _code(target: TargetResult) -> int:
+    return target.error.exit_code if target.error else 0

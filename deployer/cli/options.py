@@ -1,0 +1,51 @@
+"""Options that several commands share, and how their texts become values."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deployer.errors import UsageError
+
+Stage = Annotated[str, typer.Argument(metavar="STAGE", help="dev, preprod, prod, … or local: the sandbox")]
+Region = Annotated[str, typer.Argument(metavar="REGION", help="a region, a comma list of them, or `all`")]
+Applications = Annotated[list[str], typer.Argument(metavar="APP...", help="apps, each a file apps/APP.yml")]
+Version = Annotated[str | None, typer.Option("--version", help="Deploy this version instead of the app's `Version`.")]
+ExtraVars = Annotated[
+    list[str] | None,
+    typer.Option("-e", "--extra-vars", metavar="KEY=VALUE|@FILE", help="Variables that win over all others."),
+]
+Directory = Annotated[
+    Path | None,
+    typer.Option(
+        "-C",
+        "--directory",
+        envvar="DEPLOY_DIRECTORY",
+        help="The deployment repository (default: around this directory).",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document (docs/json.md) on standard output.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Tell more while it runs.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something goes wrong.")]
+Yes = Annotated[bool, typer.Option("-y", "--yes", help="Ask nothing, also where data may be lost.")]
+Timeout = Annotated[
+    str | None, typer.Option("--timeout", metavar="TIME", help="How long a rollout may take: 90, 90s, 10m, 1h.")
+]
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def seconds(text: str | None) -> float | None:
+    """`90`, `90s`, `10m`, `1h30m` in seconds; None for None. Raises UsageError for anything else."""
+    if text is None:
+        return None
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise UsageError(f"{text!r} is not a time", where="--timeout", hint="write 90, 90s, 10m or 1h30m")
+    total = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if not 0 < total <= 86400:
+        raise UsageError(f"{text!r} is not a useful time", where="--timeout", hint="between 1s and 24h")
+    return total

@@ -1,0 +1,42 @@
+"""`deploy plan STAGE REGION APP…`: what a deployment would change."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from deployer.cli.main_job import Asked, run
+from deployer.cli.options import Applications, AsJson, Debug, Directory, ExtraVars, Region, Stage, Verbose, Version
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(context_settings={"help_option_names": ["-h", "--help"]})
+def plan(
+    stage: Stage,
+    region: Region,
+    applications: Applications,
+    version: Version = None,
+    extra_vars: ExtraVars = None,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when anything would change.")] = False,
+    as_json: AsJson = False,
+    directory: Directory = None,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Show what a deployment would change, by key and never by value, and change nothing."""
+    run(
+        Asked(
+            stage=stage,
+            region=region,
+            applications=tuple(applications),
+            version=version,
+            extra_vars=tuple(extra_vars or ()),
+            plan_only=True,
+            exit_code=exit_code,
+            as_json=as_json,
+            directory=directory,
+            verbose=verbose,
+        )
+    )

@@ -1,0 +1,282 @@
+"""Builds the real adapters for the engine: the only place that knows both sides."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from deployer.adapters.aws.profiles import choose_profile
+from deployer.config import Configuration, Inputs, Repository, load
+from deployer.events import Sink
+from deployer.execute.executor import RegionPorts
+from deployer.execute.phases import Phases
+from deployer.execute.ports import (
+    ArtefactFetcher,
+    ContextObserver,
+    ImageBuilder,
+    Notifier,
+    Registry,
+    SecretsDecryptor,
+)
+from deployer.masking import Masker
+from deployer.model import Json, Secret, Settings, Target
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from deployer.adapters.aws.session import Session, Sessions
+
+_OPEN_KEYS = frozenset({"Replicas", "VERSION", "AwsEcrPrefix", "DnsDomain"})
+"""Keys that often stand in secrets files and are shown all the same: the tool itself needs them in the open."""
+
+
+class Wiring:
+    """The services of one command (`execute.services.Services`), made when they are first asked for.
+
+    Use it as a context manager: what it holds open or keeps in its private directory is gone afterwards.
+    """
+
+    def __init__(self, directory: Path | None, deployment: str) -> None:
+        self._repository = Repository.find(Path.cwd(), directory)
+        self._deployment = deployment
+        self._masker = Masker()
+        self._lock = threading.RLock()
+        self._stack = ExitStack()
+        self._sink: Sink | None = None
+        self._sessions: Sessions | None = None
+        self._http_client: httpx2.Client | None = None
+        self._directory: Path | None = None
+        self._commit: str | None = None
+        self._asked_git = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def root(self) -> Path:
+        """The deployment repository."""
+        return self._repository.root
+
+    def load(
+        self,
+        stage: str,
+        regions: str,
+        applications: Sequence[str],
+        version: str | None,
+        extra_vars: Sequence[str],
+        sink: Sink,
+    ) -> tuple[Configuration, ...]:
+        """The configuration of every target that the command line names; raises everything that is wrong in them."""
+        self._sink = sink
+        with Phases(sink)("configuration") as phase:
+            targets = self._repository.targets(stage, regions, applications)
+            decrypted: list[Path] = []
+
+            def decrypt(file: Path, *, profile: str | None, config_file: str | None = None) -> Any:
+                decrypted.append(file)
+                return self._sops().decrypt(file, profile=profile, config_file=config_file)
+
+            configurations = load(
+                self._repository,
+                targets,
+                decrypt=decrypt,
+                inputs=Inputs(
+                    extra=extra_vars,
+                    version=version,
+                    git_commit=self.git_commit,
+                    deployment_id=lambda: self._deployment,
+                ),
+                choose_profile=choose_profile,
+            )
+            for configuration in configurations:
+                self._masker.add(
+                    secret.value
+                    for secret in configuration.secret_values()
+                    if secret.name.rsplit(".", 1)[-1] not in _OPEN_KEYS
+                )
+            if decrypted:
+                phase.detail = f"{len(decrypted)} secrets file{'s' if len(decrypted) > 1 else ''} decrypted"
+        return configurations
+
+    # The ports, in the order in which a deployment uses them.
+
+    def fetcher(self, settings: Settings, target: Target) -> ArtefactFetcher:
+        """The downloads of one region."""
+        from deployer.adapters.artefacts import Fetcher
+
+        return Fetcher(
+            self.root,
+            cache_directory() / "artefacts",
+            aws_client=self._session(settings).client,
+            http_client=self._http,
+            github=settings.git_hub,
+            mask=self._masker.mask,
+            where=f"apps/{target.application}.yml",
+        )
+
+    def contexts(self) -> ContextObserver:
+        """Docker contexts."""
+        from deployer.adapters.context import Contexts
+
+        return Contexts(self.root, cache_directory() / "artefacts", self._masker)
+
+    def registry(self, settings: Settings, target: Target) -> Registry:
+        """The region's image registry, with a login that lasts for this run."""
+        from deployer.adapters.aws.ecr import Ecr
+        from deployer.adapters.registry import HttpRegistry
+
+        ecr = Ecr(self._session(settings), settings.ecr)
+
+        def credentials() -> tuple[str, Secret]:
+            token = ecr.authorization_token()
+            self._masker.add([token.password])
+            return token.user, token.password
+
+        return HttpRegistry(credentials, ecr.ensure_repository, self._http)
+
+    def builder(self) -> ImageBuilder:
+        """Docker on this machine."""
+        from deployer.adapters.docker import DockerBuilder
+
+        return DockerBuilder(lambda: self._tool("buildx"), self._masker)
+
+    def check_account(self, settings: Settings, target: Target) -> None:
+        """Whether the AWS account is the one in `AwsEcrPrefix`; STS is asked once per profile."""
+        from deployer.adapters.aws.account import StsAccount, account_in
+
+        if account_in(settings.aws_ecr_prefix) is not None:
+            StsAccount(self._session(settings)).check(settings.aws_ecr_prefix)
+
+    def region(self, settings: Settings, target: Target) -> RegionPorts:
+        """The region's cluster, releases and prober: an EKS cluster by name, or a context of a kubeconfig."""
+        from deployer.adapters.helm import HelmReleases
+        from deployer.adapters.kubernetes import KubernetesCluster
+        from deployer.adapters.prober import HttpProber
+
+        mask = self._masker.mask
+        cluster_settings = settings.cluster
+        if cluster_settings.name is not None:
+            from deployer.adapters.aws.eks import Eks
+
+            eks, name = Eks(self._session(settings)), cluster_settings.name
+            kubeconfig: Any = lambda: eks.kubeconfig(name)  # noqa: E731 -- asked only when it is needed
+            context = None
+            cluster = KubernetesCluster(
+                kubeconfig, None, namespace=settings.namespace, mask=mask, token=lambda: eks.token(name)
+            )
+        else:
+            kubeconfig = Path(cluster_settings.kubeconfig) if cluster_settings.kubeconfig else None
+            context = cluster_settings.context
+            cluster = KubernetesCluster(kubeconfig, context, namespace=settings.namespace, mask=mask)
+        self._stack.callback(cluster.close)
+        releases = HelmReleases(
+            cluster,
+            lambda: self._tool("helm"),
+            directory=self._private_directory(),
+            kubeconfig=kubeconfig,
+            context=context,
+            mask=mask,
+            convert=_todays,
+        )
+        return RegionPorts(cluster, releases, HttpProber(mask))
+
+    def notifier(self, settings: Settings, channel: str | None) -> Notifier:
+        """Slack."""
+        from deployer.adapters.slack import SlackNotifier
+
+        return SlackNotifier(settings.slack, channel)
+
+    def lock(self, target: Target) -> AbstractContextManager[None]:
+        """One deployment of an app in a region at a time on this machine."""
+        from deployer.adapters.local_lock import only_one
+
+        return only_one(cache_directory() / "locks", target)
+
+    def git_commit(self) -> str | None:
+        """The deployment repository's commit, `-dirty` appended where tracked files differ; None outside git."""
+        with self._lock:
+            if not self._asked_git:
+                from deployer.adapters.git import commit
+
+                self._commit, self._asked_git = commit(self.root), True
+            return self._commit
+
+    def who(self) -> str:
+        """Who deploys, and where from."""
+        return who(os.environ)
+
+    # What the ports share.
+
+    def _sops(self) -> SecretsDecryptor:
+        from deployer.adapters.sops import Sops
+
+        return Sops(lambda: self._tool("sops"))
+
+    def _tool(self, name: str) -> Path:
+        from deployer import tools
+
+        return tools.find(name) or tools.require(name, self._sink)
+
+    def _session(self, settings: Settings) -> Session:
+        with self._lock:
+            if self._sessions is None:
+                from deployer.adapters.aws.session import Sessions
+
+                self._sessions = Sessions()
+        return self._sessions.of(settings.aws_region, settings.aws_profile, settings.aws_config_file)
+
+    def _http(self) -> httpx2.Client:
+        """One client for all HTTP that is not AWS's or Kubernetes'."""
+        with self._lock:
+            if self._http_client is None:
+                import httpx2
+
+                self._http_client = self._stack.enter_context(httpx2.Client(timeout=30.0))
+            return self._http_client
+
+    def _private_directory(self) -> Path:
+        """A directory that only this user can read, and that is gone after the command. It never holds a secret."""
+        with self._lock:
+            if self._directory is None:
+                self._directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="deploy-")))
+            return self._directory
+
+
+def _todays(manifest: Json) -> Json:
+    """A stored manifest as today's API has it; itself where nothing was removed or nothing takes its place."""
+    from deployer.plan.manifests.conversion import convert
+    from deployer.plan.manifests.source import Findings, SourceManifest
+
+    return convert(SourceManifest(manifest), Findings()) or manifest
+
+
+def who(environment: Mapping[str, str]) -> str:
+    """`anna@laptop`; on Jenkins the user who started the build and the build's tag."""
+    import getpass
+    import socket
+
+    user = environment.get("BUILD_USER_ID")
+    if user is None:
+        try:
+            user = getpass.getuser()
+        except (KeyError, OSError):  # a container whose user has no name
+            user = str(os.getuid())
+    return f"{user}@{environment.get('BUILD_TAG') or socket.gethostname()}"
+
+
+def cache_directory() -> Path:
+    """This user's cache of ours: tools, artefacts, locks."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("deployer"))
