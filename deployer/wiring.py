@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from deployer.adapters.aws.profiles import choose_profile
 from deployer.config import Configuration, Inputs, Repository, load
+from deployer.errors import UsageError
 from deployer.events import Sink
 from deployer.execute.executor import RegionPorts
 from deployer.execute.phases import Phases
@@ -108,6 +109,29 @@ class Wiring:
             if decrypted:
                 phase.detail = f"{len(decrypted)} secrets file{'s' if len(decrypted) > 1 else ''} decrypted"
         return configurations
+
+    def load_any(self, stage: str, regions: str, sink: Sink) -> tuple[Configuration, ...]:
+        """The configuration of one app, whichever, in each of a stage's regions: to look at the regions themselves."""
+        self._repository.check_stage(stage)
+        targets: dict[str, Target] = {}
+        for application in self._repository.apps:
+            if self._repository.regions_of(application, stage):
+                for target in self._repository.targets(stage, "all", [application]):
+                    targets.setdefault(target.region, target)
+        wanted = list(targets) if regions == "all" else regions.split(",")
+        if unknown := [region for region in wanted if region not in targets]:
+            known = ", ".join(targets) or "none"
+            raise UsageError(f"no app is for {stage} {', '.join(unknown)}", hint=f"the regions of {stage}: {known}")
+        loaded = [self.load(stage, one, [targets[one].application], None, (), sink) for one in wanted]
+        return tuple(configuration for configurations in loaded for configuration in configurations)
+
+    def account(self, settings: Settings) -> str:
+        """The account that STS names, which must be the one in `AwsEcrPrefix`."""
+        from deployer.adapters.aws.account import StsAccount
+
+        account = StsAccount(self._session(settings))
+        account.check(settings.aws_ecr_prefix)
+        return account.number()
 
     # The ports, in the order in which a deployment uses them.
 

@@ -11,6 +11,7 @@ import typer
 
 from deployer.cli.confirmation import confirm_deletions
 from deployer.cli.display import display
+from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
 from deployer.errors import DeployError, InterruptedBySignal
 from deployer.model import DeploymentResult, TargetResult
 from deployer.pipeline import Deployment, Request, new_deployment_id
@@ -55,6 +56,8 @@ def _deploy(asked: Asked) -> tuple[DeploymentResult, InterruptedBySignal | None]
 
     deployment = new_deployment_id()
     with display(verbose=asked.verbose) as sink, Wiring(asked.directory, deployment) as wiring:
+        if asked.stage == SANDBOX_STAGE:
+            ready_sandbox(sink, wiring.root)
         configurations = wiring.load(
             asked.stage, asked.region, asked.applications, asked.version, asked.extra_vars, sink
         )

@@ -1,0 +1,98 @@
+"""`deploy doctor [STAGE [REGION]]`: what is missing on this machine or account, and how to get it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deployer.cli.options import AsJson, Debug, Directory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from deployer.execute.ports import Registry
+    from deployer.tools.doctor import Finding
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+_MARKS = {"ok": "✔", "automatic": "·", "missing": "✘"}
+
+
+@app.command(context_settings={"help_option_names": ["-h", "--help"]})
+def doctor(
+    stage: Annotated[str | None, typer.Argument(metavar="[STAGE", help="also look at this stage's AWS account")] = None,
+    region: Annotated[str, typer.Argument(metavar="[REGION]]", help="and at this region's services")] = "all",
+    as_json: AsJson = False,
+    directory: Directory = None,
+    debug: Debug = False,
+) -> None:
+    """Show every tool and service: the version found and needed, and how to get what is missing.
+
+    With a STAGE, its services are asked too: STS, KMS, ECR and the cluster. Changes nothing. Exit code 5 when
+    something that a deployment needs is missing.
+    """
+    from deployer.tools.doctor import Group, examine, healthy
+
+    findings = examine(_account_checks(stage, region, directory) if stage else ())
+    if as_json:
+        found = [{**asdict(one), "group": one.group.value, "state": one.state.value} for one in findings]
+        sys.stdout.write(json.dumps({"ok": healthy(findings), "findings": found}, indent=2) + "\n")
+    else:
+        sys.stdout.write("\n".join(_lines(findings)) + "\n")
+    groups = [Group.DEPLOYMENT, Group.ACCOUNT]
+    raise typer.Exit(0 if healthy(findings, groups) else 5)
+
+
+def _lines(findings: Sequence[Finding]) -> Iterator[str]:
+    """One line per finding, under the heading of what it is needed for; what to do about it below."""
+    width = max(len(finding.subject) for finding in findings)
+    versions = max(len(finding.found) for finding in findings if len(finding.found) < 30)
+    shown = sorted(findings, key=lambda finding: list(type(finding.group)).index(finding.group))
+    group = None
+    for finding in shown:
+        if finding.group is not group:
+            if group is not None:
+                yield ""
+            yield f"For {finding.group.value}" if finding.group.value != "optional" else "Optional"
+            group = finding.group
+        needed = f"(needed: {finding.needed})" if finding.needed else ""
+        facts = [finding.found.ljust(versions), finding.where or finding.purpose, needed]
+        yield f"  {_MARKS[finding.state.value]} {finding.subject.ljust(width)}  {'  '.join(facts)}".rstrip()
+        if finding.remedy and finding.state.value != "ok":
+            yield f"    {' ' * width}  {finding.remedy}"
+
+
+def _user_of(registry: Registry) -> str:
+    return f"user {registry.credentials()[0]}"
+
+
+def _account_checks(stage: str, region: str, directory: Path | None) -> list[Callable[[], Finding]]:
+    """A check for each service of each region of a stage. Raises what is wrong in the configuration itself."""
+    from deployer.events import Silence
+    from deployer.pipeline import new_deployment_id
+    from deployer.tools.doctor import Finding, Group, State
+    from deployer.wiring import Wiring
+
+    wiring = Wiring(directory, new_deployment_id())
+
+    def found(subject: str, purpose: str, ask: Callable[[], str]) -> Callable[[], Finding]:
+        return lambda: Finding(subject, Group.ACCOUNT, State.OK, purpose, ask())
+
+    configurations = wiring.load_any(stage, region, Silence())
+    checks = []
+    for one in configurations:
+        place = f"{one.target.stage} {one.target.region}"
+        settings, target = one.settings, one.target
+        registry, cluster = wiring.registry(settings, target), wiring.region(settings, target).cluster
+        checks += [
+            found(f"AWS ({place})", "the account that STS names", partial(wiring.account, settings)),
+            found(f"ECR ({place})", "a login for its registry", partial(_user_of, registry)),
+            found(f"cluster ({place})", "the API server", cluster.check),
+        ]
+    return checks
