@@ -11,6 +11,7 @@ from __future__ import annotations
 import html
 import itertools
 import json
+import re
 import sys
 import threading
 import time
@@ -65,13 +66,16 @@ class Workspace:
         return found
 
     def clear(self) -> None:
+        """Forget all messages."""
         with self._lock:
             self._messages.clear()
 
 
 def channel_id(channel: str) -> str:
     """Slack answers with an id, whatever name it was given: `#general` → `CGENERAL`."""
-    return "C" + "".join(filter(str.isalnum, channel.removeprefix("#").removeprefix("C"))).upper()
+    if re.fullmatch(r"C[A-Z0-9]+", channel):
+        return channel
+    return "C" + "".join(filter(str.isalnum, channel)).upper()
 
 
 def call(workspace: Workspace, method: str, arguments: Json, *, authenticated: bool) -> Json:
@@ -103,7 +107,7 @@ def _post(workspace: Workspace, arguments: Json) -> Json:
 
 
 def _update(workspace: Workspace, arguments: Json) -> Json:
-    content = {key: arguments[key] for key in ("text", "blocks", "attachments") if key in arguments}
+    content: Json = {key: arguments[key] for key in ("text", "blocks", "attachments") if key in arguments}
     message = workspace.update(str(arguments.get("ts", "")), content)
     if message is None:
         return {"ok": False, "error": "message_not_found"}
@@ -131,7 +135,8 @@ def page(messages: list[Json]) -> str:
 <html lang="en"><head><meta charset="utf-8"><title>Slack of the sandbox</title><style>
 body {{ font: 15px/1.45 system-ui, sans-serif; max-width: 52rem; margin: 2rem auto; padding: 0 1rem; color: #1d1c1d }}
 article {{ border: 1px solid #ddd; border-radius: 8px; padding: .6rem 1rem; margin: .8rem 0 }}
-.reply {{ margin-left: 2rem }} header {{ color: #616061; font-size: 13px }} pre {{ white-space: pre-wrap; margin: .3rem 0 }}
+.reply {{ margin-left: 2rem }} header {{ color: #616061; font-size: 13px }}
+pre {{ white-space: pre-wrap; margin: .3rem 0 }}
 </style></head><body><h1>Slack of the sandbox</h1>
 {content}
 </body></html>"""
@@ -141,9 +146,8 @@ def _article(message: Json, kind: str = "message") -> str:
     when = time.strftime("%H:%M:%S", time.localtime(message["received"]))
     updates = f", updated {len(message['history'])} times" if message["history"] else ""
     head = f"{message.get('channel', 'webhook')} at {when}{updates}"
-    return (
-        f'<article class="{kind}"><header>{html.escape(head)}</header><pre>{html.escape(plain_text(message))}</pre></article>'
-    )
+    content = f"<header>{html.escape(head)}</header><pre>{html.escape(plain_text(message))}</pre>"
+    return f'<article class="{kind}">{content}</article>'
 
 
 def plain_text(message: Json) -> str:
@@ -171,17 +175,21 @@ class Handler(BaseHTTPRequestHandler):
     timeout = 30
 
     def do_GET(self) -> None:
+        """Show what was received, or answer a method of the API."""
         path = urlsplit(self.path).path
         if path == "/":
             self._answer(page(self._workspace.messages()).encode(), "text/html; charset=utf-8")
         elif path == "/messages":
             self._json(self._workspace.messages())
+        elif path == "/healthz":
+            self._answer(b"ok\n")
         elif path.startswith("/api/"):
             self._call(path, dict(parse_qsl(urlsplit(self.path).query)))
         else:
             self._answer(b"not found\n", status=HTTPStatus.NOT_FOUND)
 
     def do_POST(self) -> None:
+        """Take a call of the API, or what is sent to a webhook."""
         path = urlsplit(self.path).path
         try:
             arguments = self._arguments()
@@ -198,6 +206,7 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(b"not found\n", status=HTTPStatus.NOT_FOUND)
 
     def do_DELETE(self) -> None:
+        """Forget all messages."""
         self._workspace.clear()
         self._json({"ok": True})
 
@@ -212,9 +221,7 @@ class Handler(BaseHTTPRequestHandler):
     def _call(self, path: str, arguments: Json) -> None:
         token = self.headers.get("Authorization", "").removeprefix("Bearer ") or str(arguments.pop("token", ""))
         arguments.pop("token", None)
-        self._json(
-            call(self._workspace, path.removeprefix("/api/"), arguments, authenticated=token.startswith("xox"))
-        )
+        self._json(call(self._workspace, path.removeprefix("/api/"), arguments, authenticated=token.startswith("xox")))
 
     def _arguments(self) -> Json:
         length = int(self.headers.get("Content-Length") or 0)
