@@ -109,8 +109,7 @@ class Deployment:
         subjects = [self._subject(*pair) for pair in zip(self._configurations, contexts, strict=True)]
         with self._phases("compare") as phase:
             checks = [
-                lambda one=one: self._services.check_account(one.settings, one.target)
-                for one in self._configurations
+                lambda one=one: self._services.check_account(one.settings, one.target) for one in self._configurations
             ]
             jobs = [*(lambda subject=subject: observe(subject) for subject in subjects), *checks]
             seen = [value for value in values_of(jobs) if value is not None]
@@ -165,6 +164,8 @@ class Deployment:
         """Each target's image with its digest; None where the app has none."""
         wanted = [self._wanted(one) for one in observations]
         present = [want for want in wanted if want is not None]
+        if not present:
+            return [None] * len(wanted)
         provided = iter(provide_images(present, self._services.builder(), self._sink, no_cache=self._request.rebuild))
         return [next(provided) if want is not None else None for want in wanted]
 

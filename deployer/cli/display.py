@@ -21,7 +21,7 @@ from deployer.events import (
     WarningRaised,
 )
 from deployer.model import Target, WorkloadState
-from deployer.report.words import duration
+from deployer.report.words import duration, worth_a_line
 
 _PLAIN_DOWNLOAD_SECONDS = 5.0
 """How often a download's progress is told where lines cannot be overwritten."""
@@ -110,7 +110,7 @@ class PlainDisplay:
             case WarningRaised(text, target, hint):
                 return [_line(target, f"warning: {text}" + (f" ({hint})" if hint else ""))]
             case RolloutProgress(target, workloads):
-                told = tuple(workload_line(workload) for workload in workloads if workload.desired)
+                told = tuple(workload_line(workload) for workload in workloads if worth_a_line(workload))
                 if self._last.get(target) == told:
                     return []
                 self._last[target] = told

@@ -53,7 +53,9 @@ def _lines(findings: Sequence[Finding]) -> Iterator[str]:
     """One line per finding, under the heading of what it is needed for; what to do about it below."""
     width = max(len(finding.subject) for finding in findings)
     versions = max(len(finding.found) for finding in findings if len(finding.found) < 30)
-    shown = sorted(findings, key=lambda finding: list(type(finding.group)).index(finding.group))
+    from deployer.tools.doctor import Group
+
+    shown = sorted(findings, key=lambda finding: list(Group).index(finding.group))
     group = None
     for finding in shown:
         if finding.group is not group:

@@ -26,7 +26,7 @@ from deployer.events import (
     WarningRaised,
 )
 from deployer.model import Target, WorkloadState
-from deployer.report.words import duration
+from deployer.report.words import duration, worth_a_line
 
 _POD_STYLES = {"ready": "green", "progressing": "yellow", "waiting": "yellow", "failed": "red"}
 
@@ -141,7 +141,7 @@ class LiveDisplay:
 def _workloads(workloads: tuple[WorkloadState, ...]) -> list[Text]:
     lines = []
     for workload in workloads:
-        if not workload.desired:
+        if not worth_a_line(workload):
             continue
         lines.append(Text(f"     {workload_line(workload)}", style=_POD_STYLES[workload.verdict]))
         for pod in workload.pods:

@@ -162,7 +162,7 @@ class Execution:
                 raise DeploymentFailed(
                     f"{self._work.app.app_name} did not become ready", where=self._where, why=result.reason
                 )
-            phase.detail = _pods(result.workloads)
+            phase.detail = f"{len(result.workloads)} object{'s' if len(result.workloads) != 1 else ''} ready"
 
     def _ask_outside(self) -> None:
         work = self._work
@@ -294,9 +294,3 @@ class Execution:
             error=error,
             evidence=evidence,
         )
-
-
-def _pods(workloads: tuple[WorkloadState, ...]) -> str:
-    desired = sum(workload.desired for workload in workloads)
-    ready = sum(workload.ready for workload in workloads)
-    return f"{ready}/{desired} ready"

@@ -17,10 +17,20 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s"
 
 
+RUNNING = frozenset({"DaemonSet", "Deployment", "Job", "Pod", "ReplicaSet", "ReplicationController", "StatefulSet"})
+"""The kinds whose counts are of pods."""
+
+
+def worth_a_line(workload: WorkloadState) -> bool:
+    """Whether a rollout's watchers want to see it: it runs pods, or something about it is not well."""
+    return workload.key.kind in RUNNING or workload.verdict in ("waiting", "failed")
+
+
 def pods(workloads: Sequence[WorkloadState]) -> str:
     """`2/2`: ready and desired pods of all workloads together; `-` where there are none."""
-    desired = sum(workload.desired for workload in workloads)
-    return f"{sum(workload.ready for workload in workloads)}/{desired}" if desired else "-"
+    running = [workload for workload in workloads if workload.key.kind in RUNNING]
+    desired = sum(workload.desired for workload in running)
+    return f"{sum(workload.ready for workload in running)}/{desired}" if desired else "-"
 
 
 def short_image(image: Image) -> str:
