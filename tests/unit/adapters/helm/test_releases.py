@@ -1,0 +1,277 @@
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployer.adapters.helm import HelmReleases
+from deployer.adapters.helm.command import yaml_json
+from deployer.errors import ConfigurationError, DeploymentFailed, HeldError, InterruptedBySignal, UnreachableError
+from deployer.events import Event, OutputLine, Silence
+from deployer.execute.ports import ReleaseRequest
+from deployer.model import DeploymentRecord, Json
+from tests.unit.adapters.helm.stand_ins import NAMESPACE, SUCCEEDING, Helm, Secrets, adapter, failing, release, secret
+
+RECORD = DeploymentRecord("d-1", "app", "local", "london", version="1.0", who="anna@laptop")
+MANIFESTS = ('{"kind":"ConfigMap","data":{"a":"hunter2 😀"}}', '{"kind":"Secret"}')
+REQUEST = ReleaseRequest("app", NAMESPACE, MANIFESTS, RECORD, 90.4)
+
+
+class Events:
+    def __init__(self) -> None:
+        self.seen: list[Event] = []
+
+    def emit(self, event: Event) -> None:
+        self.seen.append(event)
+
+
+def upgrade(helm: Helm, tmp_path: Path, secrets: Secrets | None = None, **options: Any) -> int:
+    return adapter(helm, secrets, directory=tmp_path / "helm-home", **options).upgrade(REQUEST, Silence())
+
+
+def test_an_upgrade_is_one_command_and_its_values_are_on_stdin(tmp_path: Path) -> None:
+    helm = Helm(tmp_path, SUCCEEDING)
+    kubeconfig = tmp_path / "config"
+    assert upgrade(helm, tmp_path, kubeconfig=kubeconfig, context="london") == 7
+    (call,) = helm.calls
+    chart = call["argv"][2]
+    assert (Path(chart) / "Chart.yaml").is_file()
+    assert call["argv"] == [
+        *("upgrade", "app", chart, "--history-max", "10", "--install", "--output", "json", "--timeout", "90s"),
+        *("--values", "-", "--description", "1.0 (anna@laptop)", "--namespace", NAMESPACE),
+        "--labels=verified=false,deployment-id=d-1",
+        "--disable-openapi-validation",
+        *("--kube-context", "london", "--kubeconfig", str(kubeconfig)),
+    ]
+    values = json.loads(call["stdin"])
+    assert values["manifests"] == list(MANIFESTS)
+    assert values["record"]["deployment_id"] == "d-1"
+
+
+def test_no_secret_is_in_arguments_or_environment(tmp_path: Path) -> None:
+    helm = Helm(tmp_path, SUCCEEDING)
+    upgrade(helm, tmp_path, kubeconfig={"users": [{"name": "u", "user": {"token": "hunter2"}}]})
+    (call,) = helm.calls
+    assert "hunter2" in call["kubeconfig"]
+    assert "hunter2" not in json.dumps([call["argv"], call["env"]])
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name not in ("helm", "calls")]
+
+
+def test_helm_sees_only_what_it_needs_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HELM_DRIVER", "HELM_KUBETOKEN", "DATABASE_PASSWORD", "AWS_PROFILE", "HELM_PLUGINS"):
+        monkeypatch.setenv(name, "mine")
+    helm = Helm(tmp_path, SUCCEEDING)
+    upgrade(helm, tmp_path, environment={"EXTRA": "1"})
+    environment = helm.calls[0]["env"]
+    assert environment["AWS_PROFILE"] == "mine"
+    assert environment["EXTRA"] == "1"
+    assert not {"HELM_DRIVER", "HELM_KUBETOKEN", "DATABASE_PASSWORD"} & environment.keys()
+    own = ("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME", "HELM_PLUGINS", "KUBECACHEDIR")
+    assert all(environment[name].startswith(str(tmp_path / "helm-home")) for name in own)
+
+
+def test_helm_4_wins_over_other_writers(tmp_path: Path) -> None:
+    helm = Helm(tmp_path, SUCCEEDING, version="v4.3.1")
+    upgrade(helm, tmp_path)
+    assert "--force-conflicts" in helm.calls[0]["argv"]
+
+
+def test_helms_warnings_are_passed_on_masked(tmp_path: Path) -> None:
+    helm = Helm(tmp_path, f"print('W1121 07:17:56.4 1 a.go:1] hunter2 is old', file=sys.stderr); {SUCCEEDING}")
+    events = Events()
+    made = adapter(helm, directory=tmp_path, mask=lambda text: text.replace("hunter2", "***"))
+    made.upgrade(REQUEST, events)
+    assert events.seen == [OutputLine("helm", "*** is old")]
+
+
+def test_a_long_answer_is_read_whole(tmp_path: Path) -> None:
+    helm = Helm(tmp_path, "print(json.dumps({'config': '😀' * 300_000, 'version': 12}, ensure_ascii=False))")
+    assert upgrade(helm, tmp_path) == 12
+
+
+@pytest.mark.parametrize("text", ["😀", "\u2028", "\x7f\x85", "\ufeff", 'a"\\ \n', "\ud800"])
+def test_values_read_the_same_as_yaml(text: str) -> None:
+    import yaml
+
+    spelt = yaml_json({"a": text}).decode()
+    assert yaml.safe_load(spelt) == json.loads(spelt)
+    assert json.loads(spelt)["a"] == text.replace("\ud800", "?")
+
+
+def test_a_missing_helm_is_named(tmp_path: Path) -> None:
+    made = adapter(lambda: tmp_path / "no-helm", directory=tmp_path)
+    with pytest.raises(ConfigurationError, match="no-helm") as raised:
+        made.upgrade(REQUEST, Silence())
+    assert "doctor" in (raised.value.hint or "")
+
+
+@pytest.mark.parametrize("version", ["", "helm?", "vX.Y"])
+def test_a_helm_without_a_version_is_named(version: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="version"):
+        upgrade(Helm(tmp_path, SUCCEEDING, version), tmp_path)
+
+
+def test_a_failure_is_told_in_our_words(tmp_path: Path) -> None:
+    helm = Helm(tmp_path, failing("Error: UPGRADE FAILED: hunter2 is odd"))
+    with pytest.raises(DeploymentFailed, match=r"\*\*\* is odd"):
+        upgrade(helm, tmp_path, mask=lambda text: text.replace("hunter2", "***"))
+
+
+PENDING = "Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress"
+
+
+def test_a_pending_revision_holds_and_says_whose_it_is(tmp_path: Path) -> None:
+    secrets = Secrets(secret(release(4, "pending-upgrade"), 4, {"deployment-id": "d-4"}))
+    with pytest.raises(HeldError) as raised:
+        upgrade(Helm(tmp_path, failing(PENDING)), tmp_path, secrets)
+    why = raised.value.why or ""
+    assert all(part in why for part in ("revision 4", "pending-upgrade", "anna@laptop", "d-4", "2026-01-02T03:04:05"))
+    with pytest.raises(HeldError):
+        upgrade(Helm(tmp_path, failing(PENDING)), tmp_path, Secrets())
+
+
+REMOVED = (
+    "Error: UPGRADE FAILED: unable to build kubernetes objects from current release manifest: resource mapping not"
+    ' found for name: "a": no matches for kind "Deployment" in version "extensions/v1beta1"'
+)
+
+
+def modern(manifest: Json) -> Json:
+    return manifest | {"apiVersion": "apps/v1"} if manifest["apiVersion"] == "extensions/v1beta1" else manifest
+
+
+def test_a_stored_manifest_of_a_removed_api_is_converted_and_helm_tried_again(tmp_path: Path) -> None:
+    secrets = Secrets(secret(release(manifest="apiVersion: extensions/v1beta1\nkind: Deployment\n")))
+    helm = Helm(tmp_path, f"sys.exit({REMOVED!r}) if count == 1 else {SUCCEEDING}")
+    assert upgrade(helm, tmp_path, secrets, convert=modern) == 7
+    made = adapter(helm, secrets, directory=tmp_path)
+    assert json.loads(made.revisions("app", NAMESPACE)[0].manifest.removeprefix("---")) == {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+    }
+
+
+def test_a_removed_api_that_nobody_can_convert_is_an_error_at_once(tmp_path: Path) -> None:
+    helm = Helm(tmp_path, failing(REMOVED))
+    with pytest.raises(ConfigurationError, match="does not know a kind"):
+        upgrade(helm, tmp_path, Secrets(secret(release())), convert=modern)
+    assert len(helm.calls) == 1
+
+
+def test_stop_ends_helm_and_says_so(tmp_path: Path) -> None:
+    helm = Helm(tmp_path, "sys.stderr.write('started\\n'); sys.stderr.flush(); time.sleep(60)")
+    made = adapter(helm, directory=tmp_path)
+    started = threading.Event()
+
+    class Watcher:
+        def emit(self, event: Event) -> None:
+            started.set()
+
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            made.upgrade(REQUEST, Watcher())
+        except InterruptedBySignal as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert started.wait(30)
+    made.stop()
+    thread.join(30)
+    assert raised
+    made.stop()  # nothing runs: nothing happens
+
+
+def test_a_rollback_is_attributed_and_not_verified(tmp_path: Path) -> None:
+    labels = {"verified": "true", "verified-revision": "3", "deployment-id": "d-1"}
+    secrets = Secrets(secret(release(3), 3, labels))
+    helm = Helm(tmp_path, "", version="v4.3.1")
+    made = adapter(helm, secrets, directory=tmp_path)
+    assert made.rollback("app", NAMESPACE, 1, timeout=5, deployment_id="d-9") == 3
+    assert helm.calls[0]["argv"][:3] == ["rollback", "app", "1"]
+    assert "--force-conflicts" in helm.calls[0]["argv"]
+    (revision,) = made.revisions("app", NAMESPACE)
+    assert (revision.verified, revision.deployment_id) == (False, "d-9")
+
+
+def test_uninstalling_nothing_is_no_error_for_helm(tmp_path: Path) -> None:
+    helm = Helm(tmp_path, "")
+    adapter(helm, directory=tmp_path).uninstall("app", NAMESPACE, timeout=0)
+    assert helm.calls[0]["argv"] == [
+        *("uninstall", "app", "--timeout", "1s", "--namespace", NAMESPACE, "--ignore-not-found")
+    ]
+
+
+VERIFIED = {"verified": "true"}
+
+
+def history(*revisions: tuple[str, bool]) -> Secrets:
+    """Revisions from 1 on: status, and whether we verified it."""
+    return Secrets(
+        *(
+            secret(release(number, status), number, VERIFIED | {"verified-revision": str(number)} if verified else {})
+            for number, (status, verified) in enumerate(revisions, 1)
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("secrets", "command", "done"),
+    [
+        (history(), None, None),
+        (history(("deployed", False)), None, None),
+        (history(("pending-install", False)), ["uninstall", "app"], "uninstalled"),
+        (
+            history(("deployed", True), ("pending-upgrade", False)),
+            ["rollback", "app", "1"],
+            "rolled back to revision 1",
+        ),
+        (
+            history(("superseded", True), ("deployed", False), ("pending-rollback", False)),
+            ["rollback", "app", "1"],
+            "rolled back to revision 1",
+        ),
+        (
+            history(("superseded", False), ("deployed", False), ("pending-upgrade", False)),
+            ["rollback", "app", "2"],
+            "rolled back to revision 2",
+        ),
+        (history(("failed", False), ("pending-upgrade", False)), None, "marked as failed"),
+    ],
+)
+def test_repair(secrets: Secrets, command: list[str] | None, done: str | None, tmp_path: Path) -> None:
+    helm = Helm(tmp_path, "")
+    made = adapter(helm, secrets, directory=tmp_path)
+    result = made.repair("app", NAMESPACE, timeout=5)
+    assert (result is None) if done is None else done in (result or "")
+    assert [call["argv"][: len(command or ())] for call in helm.calls] == ([command] if command else [])
+    if done == "marked as failed":
+        assert made.revisions("app", NAMESPACE)[0].status == "failed"
+
+
+def test_a_repair_that_cannot_roll_back_frees_the_release_all_the_same(tmp_path: Path) -> None:
+    secrets = history(("deployed", True), ("pending-upgrade", False))
+    made = adapter(Helm(tmp_path, failing("Error: odd")), secrets, directory=tmp_path)
+    assert "marked as failed" in (made.repair("app", NAMESPACE, timeout=5) or "")
+    assert made.revisions("app", NAMESPACE)[0].status == "failed"
+
+
+def test_a_repair_without_a_cluster_changes_nothing(tmp_path: Path) -> None:
+    secrets = history(("deployed", True), ("pending-upgrade", False))
+    made = adapter(Helm(tmp_path, failing("Error: dial: connection refused")), secrets, directory=tmp_path)
+    with pytest.raises(UnreachableError):
+        made.repair("app", NAMESPACE, timeout=5)
+    assert made.revisions("app", NAMESPACE)[0].status == "pending-upgrade"
+
+
+def test_reading_starts_no_program(tmp_path: Path) -> None:
+    def never() -> Path:
+        raise AssertionError
+
+    made: HelmReleases = adapter(never, history(("deployed", True)), directory=tmp_path)
+    assert made.revisions("app", NAMESPACE)[0].verified
+    made.mark("app", NAMESPACE, 1, verified=False)
+    assert not made.revisions("app", NAMESPACE)[0].verified

@@ -1,0 +1,62 @@
+import pytest
+
+from deployer.adapters.helm.encoding import unpack
+from deployer.adapters.helm.storage import Storage, label_value
+from tests.unit.adapters.helm.stand_ins import NAMESPACE, Secrets, release, secret
+
+
+def test_revisions_are_the_releases_own_newest_first() -> None:
+    other_type = secret(release(8), 8, type="Opaque")
+    other_name = secret(release(9), 9, {"name": "other"})
+    secrets = Secrets(*(secret(release(number), number) for number in (2, 10, 1)), other_type, other_name)
+    assert [revision.number for revision in Storage(secrets).revisions("app", NAMESPACE)] == [10, 2, 1]
+
+
+def test_a_mark_is_set_and_taken_away() -> None:
+    secrets = Secrets(secret(release(), labels={"deployment-id": "d"}))
+    storage = Storage(secrets)
+    storage.mark("app", NAMESPACE, 1, verified=True)
+    assert storage.revisions("app", NAMESPACE)[0].verified
+    storage.mark("app", NAMESPACE, 1, verified=False)
+    (revision,) = storage.revisions("app", NAMESPACE)
+    assert (revision.verified, revision.deployment_id) == (False, "d")
+
+
+def test_a_revision_is_attributed_to_a_deployment() -> None:
+    secrets = Secrets(secret(release(), labels={"verified": "true", "verified-revision": "1", "deployment-id": "old"}))
+    storage = Storage(secrets)
+    storage.attribute("app", NAMESPACE, 1, "new")
+    (revision,) = storage.revisions("app", NAMESPACE)
+    assert (revision.verified, revision.deployment_id) == (False, "new")
+    storage.attribute("app", NAMESPACE, 1, None)
+    assert storage.revisions("app", NAMESPACE)[0].deployment_id == "new"
+
+
+def test_only_a_pending_revision_is_made_a_failed_one() -> None:
+    secrets = Secrets(secret(release(1)), secret(release(2, "pending-upgrade"), 2), secret("nonsense", 3))
+    storage = Storage(secrets)
+    assert not storage.fail("app", NAMESPACE, 1)
+    assert storage.fail("app", NAMESPACE, 2)
+    assert not storage.fail("app", NAMESPACE, 3)
+    failed = secrets.content["sh.helm.release.v1.app.v2"]
+    assert failed["metadata"]["labels"]["status"] == "failed"
+    stored = unpack(failed)
+    assert stored
+    assert stored["info"]["status"] == "failed"
+    assert stored["config"] == release(2)["config"]
+    assert [revision.status for revision in storage.revisions("app", NAMESPACE)] == ["deployed", "failed", "deployed"]
+
+
+def test_stored_manifests_are_converted_where_they_change() -> None:
+    secrets = Secrets(secret(release(1, manifest="old")), secret(release(2, manifest="new"), 2), secret("nonsense", 3))
+    storage = Storage(secrets)
+    assert storage.convert("app", NAMESPACE, lambda manifest: manifest.replace("old", "new")) == (1,)
+    assert [revision.manifest for revision in storage.revisions("app", NAMESPACE)] == ["", "new", "new"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("d-1.a_B", "d-1.a_B"), ("anna@host x", "anna-host-x"), ("-a-", "a"), ("ü", ""), ("a" * 70, "a" * 63)],
+)
+def test_texts_as_values_of_labels(text: str, value: str) -> None:
+    assert label_value(text) == value
