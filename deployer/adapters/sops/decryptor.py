@@ -54,6 +54,9 @@ class Sops:
         Raises ConfigurationError when the file is not what it should be, UnreachableError when its key is out of reach.
         """
         _check(file, _read(file))
+        if config_file is not None and not Path(config_file).is_file():  # the SDK would say that the profile is missing
+            hint = "AwsConfigFile in group_vars names it; for the stage local `deploy sandbox up` writes it"
+            raise ConfigurationError("the AWS config file does not exist", where=config_file, hint=hint)
         # Decryption needs no .sops.yaml, and a broken one in the working directory would stop it.
         arguments = [
             "--config",
