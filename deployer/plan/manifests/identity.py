@@ -135,7 +135,7 @@ def _did_you_mean(field: str, content: Json) -> str | None:
 
 def _misspelt(field: str, manifest: Json) -> bool:
     """Of a custom resource nothing is known, but a near miss of a common field that is absent is a slip."""
-    return field not in _TOP and bool(_suggest(field, [name for name in _TOP[:4] if name not in manifest], 0.85))
+    return field not in _TOP and bool(_suggest(field, [name for name in _TOP[:4] if name not in manifest], 0.75))
 
 
 def _suggest(field: str, candidates: Sequence[str], cutoff: float = 0.7) -> str | None:

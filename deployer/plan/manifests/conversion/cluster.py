@@ -24,6 +24,7 @@ def subjects_by_group(manifest: Json) -> Iterator[str]:
 
 def webhook_defaults(manifest: Json) -> Iterator[str]:
     """Defaults that became stricter are written out; side effects have to be declared by the author."""
+    written: dict[str, None] = {}
     for index, webhook in enumerate(mappings(manifest.get("webhooks"))):
         if webhook.get("sideEffects") not in ("None", "NoneOnDryRun"):
             raise CannotConvert(
@@ -39,7 +40,9 @@ def webhook_defaults(manifest: Json) -> Iterator[str]:
         ):
             if not webhook.get(key):
                 webhook[key] = value
-                yield f"{key} written out as it was by default"
+                written[key] = None
+    if written:
+        yield f"{', '.join(written)} written out as they were by default"
 
 
 def named_signer(manifest: Json) -> Iterator[str]:

@@ -1,0 +1,113 @@
+"""What differs, by path and never by value."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+from deployer.model import Json, ObjectKey
+from deployer.plan.difference import changes_between, drifted, removed_objects
+from tests.unit.plan.manifests import deployment
+
+
+def live_deployment() -> Json:
+    live = deployment(env=[{"name": "A", "value": "1"}, {"name": "B", "value": "2"}])
+    live["metadata"] |= {
+        "uid": "1",
+        "resourceVersion": "5",
+        "generation": 2,
+        "creationTimestamp": "2024-01-01T00:00:00Z",
+        "managedFields": [{"manager": "helm"}],
+        "annotations": {"meta.helm.sh/release-name": "myapp", "deployment.kubernetes.io/revision": "3"},
+        "labels": {"app.kubernetes.io/managed-by": "Helm"},
+    }
+    live["status"] = {"replicas": 2}
+    return live
+
+
+def test_nothing_drifted() -> None:
+    live = live_deployment()
+    preview = copy.deepcopy(live)
+    preview["metadata"] |= {"generation": 3, "resourceVersion": "6", "managedFields": [], "annotations": {}}
+    preview["status"] = {}
+    assert drifted(live, preview) == ()
+
+
+def test_drift_is_told_by_name_of_the_item() -> None:
+    live, preview = live_deployment(), live_deployment()
+    preview["spec"]["replicas"] = 3
+    preview["metadata"]["labels"]["example.com/team"] = "x"
+    preview["spec"]["template"]["spec"]["containers"][0]["env"][1]["value"] = "secret"
+    live["metadata"]["labels"]["example.com/owner"] = "y"
+    assert drifted(live, preview) == (
+        "metadata.labels[example.com/owner]",
+        "metadata.labels[example.com/team]",
+        "spec.replicas",
+        "spec.template.spec.containers[web].env[B].value",
+    )
+
+
+def test_empty_is_the_same_as_absent() -> None:
+    live, preview = live_deployment(), live_deployment()
+    live["spec"]["template"]["spec"]["securityContext"] = {}
+    preview["spec"]["template"]["spec"]["volumes"] = []
+    assert drifted(live, preview) == ()
+
+
+def test_one_is_not_true() -> None:
+    assert drifted({"spec": {"a": 1}}, {"spec": {"a": True}}) == ("spec.a",)
+    assert drifted({"spec": {"a": 0}}, {"spec": {"a": False}}) == ("spec.a",)
+    assert drifted({"spec": {"a": 0}}, {"spec": {}}) == ("spec.a",)
+
+
+def test_lists_without_names_go_by_index() -> None:
+    assert drifted({"spec": {"args": ["a", "b"]}}, {"spec": {"args": ["a", "c", "d"]}}) == (
+        "spec.args[1]",
+        "spec.args[2]",
+    )
+
+
+def test_order_of_named_items_counts() -> None:
+    a, b = {"name": "a"}, {"name": "b"}
+    assert drifted({"spec": {"list": [a, b]}}, {"spec": {"list": [b, a]}}) == ("spec.list",)
+
+
+def texts(*manifests: Json) -> list[str]:
+    return [json.dumps(manifest) for manifest in manifests]
+
+
+def test_changes_between_revisions() -> None:
+    service: Json = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}}
+    secret: Json = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "gone"}, "data": {"a": "aHVudGVyMg=="}}
+    old = deployment(env=[{"name": "A", "value": "hunter1"}, {"name": "GONE", "value": "hunter2"}])
+    new = deployment(env=[{"name": "A", "value": "hunter3"}, {"name": "NEW", "value": "hunter4"}])
+    new["spec"]["replicas"] = 4
+    changes = changes_between(texts(old, secret), texts(new, service))
+    assert changes == (
+        "Deployment/web: containers[web].env[A].value, containers[web].env[GONE], containers[web].env[NEW], replicas",
+        "Service/web: added",
+        "Secret/gone: removed",
+    )
+    assert "hunter" not in "".join(changes)
+
+
+def test_many_changes_are_counted() -> None:
+    old: Json = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {}}
+    new = {**old, "data": {f"key{number}": "x" for number in range(9)}}
+    changed = {**old, "data": {f"key{number}": "y" for number in range(9)}}
+    assert changes_between(texts(new), texts(changed)) == (
+        "ConfigMap/c: data.key0, data.key1, data.key2, data.key3, data.key4, data.key5 and 3 more",
+    )
+
+
+def test_no_changes() -> None:
+    assert changes_between(texts(deployment()), texts(deployment())) == ()
+
+
+def test_removed_objects() -> None:
+    role: Json = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "r"}}
+    assert removed_objects(texts(deployment(), role), texts(), "shop") == (
+        ObjectKey("apps/v1", "Deployment", "shop", "web"),
+        ObjectKey("rbac.authorization.k8s.io/v1", "ClusterRole", None, "r"),
+    )
+    assert removed_objects(texts(deployment()), texts(deployment())) == ()
