@@ -55,6 +55,13 @@ class Bench:
     def live(self, manifest: Json) -> Json | None:
         return self.cluster.get(self.key(manifest))
 
+    def settled(self, manifest: Json) -> Json:
+        """The live object, which is just as the manifest would make it."""
+        live = self.live(manifest)
+        assert live
+        assert same(self.cluster.preview(manifest, live), live)
+        return live
+
     def key(self, manifest: Json) -> ObjectKey:
         return ObjectKey(manifest["apiVersion"], manifest["kind"], self.namespace, manifest["metadata"]["name"])
 
@@ -158,9 +165,7 @@ def test_a_release_that_was_just_made_shows_no_drift(bench: Bench) -> None:
     manifests = (config(), DEPLOYMENT, CLAIM)
     bench.upgrade(*manifests)
     for manifest in manifests:
-        live = bench.live(manifest)
-        assert live
-        assert same(bench.cluster.preview(manifest, live), live)
+        assert bench.settled(manifest)
 
 
 def test_an_upgrade_wins_over_changes_made_by_hand(bench: Bench) -> None:
@@ -346,6 +351,22 @@ def test_a_kubeconfig_may_be_given_as_its_content(bench: Bench) -> None:
 
     content = yaml.safe_load(region.KUBECONFIG.read_text())
     assert bench.upgrade(config(), releases=bench.make(kubeconfig=content)) == 1
+
+
+def test_a_release_of_one_helm_goes_on_with_the_other(bench: Bench) -> None:
+    other = require("helm4" if bench.helm == require("helm") else "helm")
+    bench.upgrade(config(a="1", b="1"), DEPLOYMENT)
+    mine, bench.helm = bench.helm, other
+    changing = bench.make()
+    assert bench.upgrade(config(a="2"), DEPLOYMENT, releases=changing) == 2
+    assert bench.settled(config(a="2"))["data"] == {"a": "2"}
+    assert bench.settled(DEPLOYMENT)
+    assert changing.rollback("app", bench.namespace, 1, timeout=60) == 3
+    assert bench.settled(config(a="1", b="1"))["data"] == {"a": "1", "b": "1"}
+    bench.helm = mine
+    assert bench.upgrade(config(a="3"), releases=bench.make()) == 4
+    assert bench.settled(config(a="3"))["data"] == {"a": "3"}
+    assert bench.live(DEPLOYMENT) is None
 
 
 def test_helm_finds_nothing_of_the_users_and_writes_nothing_there(

@@ -24,8 +24,8 @@ Run = Callable[[Sequence[str], bytes | None], tuple[int, str, str]]
 class HelmCommand(Command):  # type: ignore[misc]  # pyhelm3 has no types
     """Builds the arguments of one helm command and runs them without a shell, a log, or asyncio's processes.
 
-    `server_side` says that this helm (4) may meet conflicts with
-    other writers of a field, over which a deployment wins as it does with Helm 3.
+    `server_side`: this helm (4) applies on the server, also where Helm 3 made the release, and wins over other writers
+    of a field, as Helm 3 does.
     """
 
     def __init__(self, run: Run, *, server_side: bool, history: int) -> None:
@@ -73,6 +73,7 @@ class HelmCommand(Command):  # type: ignore[misc]  # pyhelm3 has no types
                 timeout=_seconds(timeout),
                 description=description,
                 create_namespace=False,
+                server_side="true" if self._server_side else None,
                 force_conflicts=self._server_side,
             )
         )
@@ -80,7 +81,7 @@ class HelmCommand(Command):  # type: ignore[misc]  # pyhelm3 has no types
 
     def roll_back(self, name: str, namespace: str, to: int, *, timeout: float) -> None:
         """`helm rollback`."""
-        self._extra = ("--force-conflicts",) if self._server_side else ()
+        self._extra = ("--server-side=true", "--force-conflicts") if self._server_side else ()
         _finish(self.rollback(name, to, namespace=namespace, timeout=_seconds(timeout)))
 
     def uninstall_release(self, name: str, namespace: str, *, timeout: float) -> None:

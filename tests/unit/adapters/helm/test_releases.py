@@ -74,7 +74,7 @@ def test_helm_sees_only_what_it_needs_of_the_environment(tmp_path: Path, monkeyp
 def test_helm_4_wins_over_other_writers(tmp_path: Path) -> None:
     helm = Helm(tmp_path, SUCCEEDING, version="v4.3.1")
     upgrade(helm, tmp_path)
-    assert "--force-conflicts" in helm.calls[0]["argv"]
+    assert {"--server-side=true", "--force-conflicts"} <= set(helm.calls[0]["argv"])
 
 
 def test_helms_warnings_are_passed_on_masked(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_a_rollback_is_attributed_and_not_verified(tmp_path: Path) -> None:
     made = adapter(helm, secrets, directory=tmp_path)
     assert made.rollback("app", NAMESPACE, 1, timeout=5, deployment_id="d-9") == 3
     assert helm.calls[0]["argv"][:3] == ["rollback", "app", "1"]
-    assert "--force-conflicts" in helm.calls[0]["argv"]
+    assert {"--server-side=true", "--force-conflicts"} <= set(helm.calls[0]["argv"])
     (revision,) = made.revisions("app", NAMESPACE)
     assert (revision.verified, revision.deployment_id) == (False, "d-9")
 
