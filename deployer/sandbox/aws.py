@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.errors import DeploymentFailed
-from deployer.sandbox import artefacts, health
+from deployer.sandbox import artefacts, files, health
 from deployer.sandbox.layout import (
     ACCOUNT,
     AWS_ENDPOINT,
@@ -43,7 +43,8 @@ def ensure_aws(machine: Machine, python: Path) -> bool:
     `python` is the interpreter of the virtual environment that has moto.
     """
     command: list[str | Path] = [python, "-I", "-m", "moto.server", "-H", SHARED_ADDRESS, "-p", str(AWS_PORT)]
-    return ensure(machine, Daemon(_PROCESS, command, aws_health, {"MOTO_ACCOUNT_ID": ACCOUNT}))
+    environment = {"MOTO_ACCOUNT_ID": ACCOUNT, "MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}
+    return ensure(machine, Daemon(_PROCESS, command, aws_health, environment))
 
 
 def aws_health() -> str | None:
@@ -62,7 +63,7 @@ def seed(layout: Layout) -> bool:
         load_balancers = [pool.submit(_seed_region, region) for region in REGIONS]
         pool.submit(_seed_global).result()
         names = {region.name: found.result() for region, found in zip(REGIONS, load_balancers, strict=True)}
-    (layout.state / "seed.json").write_text(json.dumps(asdict(Seed(moto, names))))
+    files.write(layout.state / "seed.json", json.dumps(asdict(Seed(moto, names))))
     return True
 
 

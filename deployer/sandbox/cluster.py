@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.errors import DeploymentFailed
-from deployer.sandbox import certificates, health
+from deployer.sandbox import certificates, files, health
 from deployer.sandbox.layout import (
     API_PORT,
     CONTROLLER_MANAGER_PORT,
@@ -148,10 +148,7 @@ def kubeconfig(layout: Layout, user: str, regions: tuple[Region, ...] = REGIONS)
 def kubeconfig_file(layout: Layout, region: Region, user: str) -> Path:
     """The kubeconfig of one of the region's own parts, written anew where it differs."""
     file = layout.keys / f"{user}.{region.name}.kubeconfig"
-    text = json.dumps(kubeconfig(layout, user, (region,)), indent=1)
-    if not file.exists() or file.read_text() != text:
-        file.touch(mode=0o600)
-        file.write_text(text)
+    files.write(file, json.dumps(kubeconfig(layout, user, (region,)), indent=1))
     return file
 
 

@@ -6,7 +6,7 @@ import http.client
 import socket
 from pathlib import Path
 
-from deployer.sandbox import procfs, teardown
+from deployer.sandbox import files, procfs, teardown
 from deployer.sandbox.layout import CGROUP, DOCKER_BRIDGE, Layout
 from deployer.sandbox.parts import DOCKER
 from deployer.sandbox.processes import Daemon, Machine, ensure, is_alive, read
@@ -49,7 +49,7 @@ def ensure_engine(machine: Machine) -> bool:
         return False
     # The machine's own configuration (/etc/docker/daemon.json) is for the machine's own engine.
     configuration = layout.state / "dockerd.json"
-    configuration.write_text("{}")
+    files.write(configuration, "{}")
     command: list[str | Path] = [
         machine.programs["dockerd"],
         f"--config-file={configuration}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from deployer.sandbox import certificates, health
+from deployer.sandbox import certificates, files, health
 from deployer.sandbox.layout import INGRESS_CLASS, INGRESS_PING_PORT, Region
 from deployer.sandbox.processes import Daemon, Machine, ensure
 
@@ -38,8 +38,7 @@ def ensure_ingress(machine: Machine, region: Region, load_balancer: str) -> bool
     }
     file = layout.region(region) / "traefik.yml"
     text = json.dumps(configuration, indent=1)
-    file.touch(mode=0o600)
-    file.write_text(text)
+    files.write(file, text)
     command: list[str | Path] = [machine.programs["traefik"], f"--configFile={file}"]
     daemon = Daemon(f"ingress-{region.name}", command, lambda: ingress_health(region), configuration=(text,))
     return ensure(machine, daemon)

@@ -6,6 +6,7 @@ import ipaddress
 import json
 from pathlib import Path
 
+from deployer.sandbox import files
 from deployer.sandbox.commands import run
 from deployer.sandbox.layout import DOCKER_ADDRESS, DOCKER_BRIDGE, REGIONS, Layout, Region
 
@@ -67,7 +68,7 @@ def write_plugins(layout: Layout, region: Region) -> Path:
             }
         ],
     }
-    (directory / "10-pods.conflist").write_text(json.dumps(configuration, indent=2))
+    files.write(directory / "10-pods.conflist", json.dumps(configuration, indent=1))
     return directory
 
 

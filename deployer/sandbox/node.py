@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from deployer.sandbox import cgroups, cluster, health, mounts, network
+from deployer.sandbox import cgroups, cluster, files, health, mounts, network
 from deployer.sandbox.layout import (
     KUBELET_HEALTH_PORT,
     KUBELET_PORT,
@@ -26,8 +26,7 @@ def ensure_containerd(machine: Machine, region: Region) -> bool:
     layout = machine.layout
     text = _containerd_configuration(machine, region)
     file = layout.region(region) / "containerd.toml"
-    file.touch(mode=0o600)
-    file.write_text(text)
+    files.write(file, text)
     layout.region_run(region).mkdir(parents=True, exist_ok=True)
     daemon = Daemon(
         f"containerd-{region.name}",
@@ -98,7 +97,7 @@ def ensure_kubelet(machine: Machine, region: Region) -> bool:
     configuration = _kubelet_configuration(layout, region)
     file = directory / "kubelet.json"
     text = json.dumps(configuration, indent=1)
-    file.write_text(text)
+    files.write(file, text)
     command: list[str | Path] = [
         machine.programs["kubelet"],
         f"--config={file}",

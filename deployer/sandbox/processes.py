@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from deployer.errors import DeploymentFailed
-from deployer.sandbox import procfs
+from deployer.sandbox import files, procfs
 from deployer.sandbox.layout import Layout
 
 Health = Callable[[], str | None]
@@ -174,9 +174,7 @@ def _start(layout: Layout, daemon: Daemon) -> None:
     }
     pid = _spawn([str(part) for part in daemon.command], environment, log)
     record = Record(daemon.name, pid, procfs.start_time(pid) or 0, procfs.boot_id(), daemon.fingerprint)
-    temporary = layout.processes / f".{daemon.name}"
-    temporary.write_text(json.dumps(asdict(record)))
-    temporary.replace(layout.processes / f"{daemon.name}.json")
+    files.write(layout.processes / f"{daemon.name}.json", json.dumps(asdict(record)))
 
 
 def _spawn(command: list[str], environment: dict[str, str], log: Path) -> int:

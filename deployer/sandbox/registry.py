@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deployer.sandbox import health
+from deployer.sandbox import files, health
 from deployer.sandbox.layout import ACCOUNT, PUBLIC_REGISTRY, REGIONS
 from deployer.sandbox.processes import Daemon, Machine, ensure
 
@@ -23,7 +23,7 @@ def ensure_registry(machine: Machine, name: str) -> bool:
     directory.mkdir(parents=True, exist_ok=True)
     authentication = ""
     if name != "public":
-        (directory / "htpasswd").write_text(_HTPASSWD)
+        files.write(directory / "htpasswd", _HTPASSWD)
         authentication = f'auth: {{htpasswd: {{realm: sandbox, path: "{directory / "htpasswd"}"}}}}'
     text = f"""version: 0.1
 log: {{level: warn, accesslog: {{disabled: true}}}}
@@ -35,7 +35,7 @@ http: {{addr: "{REGISTRIES[name]}", relativeurls: true}}
 {authentication}
 """
     file = directory / "registry.yml"
-    file.write_text(text)
+    files.write(file, text)
     command: list[str | Path] = [machine.programs["docker-registry"], "serve", file]
     return ensure(machine, Daemon(f"registry-{name}", command, lambda: registry_health(name), configuration=(text,)))
 

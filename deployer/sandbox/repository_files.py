@@ -11,7 +11,7 @@ from typing import Any
 
 from deployer.adapters import process
 from deployer.errors import ConfigurationError, DeploymentFailed
-from deployer.sandbox import cluster
+from deployer.sandbox import cluster, files
 from deployer.sandbox.aws import ACCESS_KEY, SECRET_KEY
 from deployer.sandbox.layout import AWS_ENDPOINT, REGIONS, STAGE, Layout
 
@@ -40,15 +40,7 @@ def write(layout: Layout, root: Path, sops: Path) -> tuple[str, ...]:
 
 
 def _write(file: Path, text: str, mode: int = 0o644) -> Path | None:
-    """Replace the file at once; None when it says the same already."""
-    if file.exists() and file.read_bytes() == text.encode() and file.stat().st_mode & 0o777 == mode:
-        return None
-    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    temporary.touch(mode=0o600)
-    temporary.write_text(text)
-    temporary.chmod(mode)
-    temporary.replace(file)
-    return file
+    return file if files.write(file, text, mode) else None
 
 
 def _aws_config() -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 from deployer.errors import ConfigurationError
 from deployer.events import OutputLine, Sink, WarningRaised
-from deployer.sandbox import cgroups, checks, mounts, network, processes, procfs, teardown
+from deployer.sandbox import cgroups, checks, files, mounts, network, processes, procfs, teardown
 from deployer.sandbox.layout import REGIONS, Layout, Region, current
 from deployer.sandbox.parts import DOCKER
 from deployer.sandbox.processes import Machine
@@ -146,7 +146,7 @@ def _prepare(layout: Layout) -> None:
     for region in REGIONS:
         layout.region(region).mkdir(parents=True, exist_ok=True)
         layout.region_run(region).mkdir(exist_ok=True)
-    boot_file.write_text(procfs.boot_id())
+    files.write(boot_file, procfs.boot_id())
     link = layout.run / "state"
     if not link.is_symlink():
         link.symlink_to(layout.state)

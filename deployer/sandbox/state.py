@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from deployer.sandbox import processes, procfs
+from deployer.sandbox import files, processes, procfs
 from deployer.sandbox.layout import Layout, current
 
 State = Literal["never started", "up", "broken", "down"]
@@ -39,9 +39,7 @@ def write_marker(layout: Layout, wanted: Literal["up", "down"], records: Iterabl
     """Remember what is asked for; with `records`, also that these processes are all of it."""
     layout.state.mkdir(parents=True, exist_ok=True)
     found = {record.name: (record.pid, record.start_time) for record in records}
-    temporary = layout.marker.with_name(".marker")
-    temporary.write_text(json.dumps({"wanted": wanted, "boot": procfs.boot_id(), "processes": found}))
-    temporary.replace(layout.marker)
+    files.write(layout.marker, json.dumps({"wanted": wanted, "boot": procfs.boot_id(), "processes": found}))
 
 
 def state(layout: Layout | None = None) -> State:

@@ -78,7 +78,7 @@ def _reason(layout: Layout, part: Part, running: bool) -> str:
         if marker is None or marker.wanted == "down":
             return "it was not started"
         last = processes.log_tail(layout, part.name, 1)
-        return "it has ended" + (f"; the last line of its log: {last[0]}" if last else "")
+        return "it has ended" + (f"; the last line of its log: {last[0][:160]}" if last else "")
     if part.region and part.name.startswith("kubelet") and not network.has_bridge(part.region.bridge):
         return f"its bridge {part.region.bridge} has gone"
     return part.health() or ""

@@ -15,7 +15,7 @@ from deployer.events import PhaseFinished, PhaseStarted, Sink
 T = TypeVar("T")
 
 _WORKERS = 48  # more than there is work, since what waits for other work holds a thread
-_TELL_AFTER = 0.25  # seconds
+_TELL_AFTER = 0.5  # seconds
 
 
 class _NotBegun(Exception):
@@ -29,8 +29,9 @@ class Work:
             etcd = work.start("etcd", start_etcd)
             work.start("API server", start_api_server, after=[etcd])
 
-    Watchers are told of what does something, or takes long: a job that at once returns False or
-    something empty had nothing to do. When the block is left by an exception (Ctrl-C), `cancelled` is set, and what has not begun never does.
+    Watchers are told of what does something, or takes long: a job that returns something false (not None) at once had
+    nothing to do. When the block is left by an exception (Ctrl-C), `cancelled` is set, and what has not begun never
+    does.
     """
 
     def __init__(self, sink: Sink, cancelled: threading.Event) -> None:
