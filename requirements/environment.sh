@@ -103,7 +103,7 @@ hold_lock() {
 # Environments of lock files that nobody has had for a long time.
 remove_unused() {
     local marker
-    find "$environments" -mindepth 2 -maxdepth 2 -name .complete -mtime +"$unused_days" 2>/dev/null |
+    find "$environments" -path "$environments/*-3.*/.complete" -mtime +"$unused_days" 2>/dev/null |
         while read -r marker; do rm -rf "${marker%/.complete}"; done
 }
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 # Tells how it was called, as the last line of stdout.
 MAIN = """
 import json, os, sys
-names = ("DEPLOY_DIRECTORY", "PYTHONPATH", "PYTHONHOME")
+names = ("DEPLOY_DIRECTORY", "PYTHONPATH", "PYTHONHOME", "PYTHONPYCACHEPREFIX")
 print(json.dumps({"argv": sys.argv[1:], "cwd": os.getcwd(), "prefix": sys.prefix, "file": __file__,
                   "json": json.__file__, **{name: os.environ.get(name) for name in names}}))
 sys.exit(int(os.environ.get("STATUS", "0")))
@@ -152,6 +152,14 @@ def test_modules_of_the_user_do_not_hide_ours(prepared: Checkout, tmp_path: Path
     told = prepared.told(cwd=tmp_path, env={"PYTHONPATH": str(tmp_path), "PYTHONHOME": "/nowhere"})
     assert told["PYTHONPATH"] == str(prepared.directory)
     assert told["PYTHONHOME"] is None
+
+
+def test_compiled_modules_go_where_they_may(prepared: Checkout) -> None:
+    assert prepared.told()["PYTHONPYCACHEPREFIX"] is None
+    assert list(prepared.directory.glob("deployer/__pycache__/*.pyc"))
+    elsewhere = str(prepared.environments.parent / "pycache")
+    assert prepared.told(env={"PYTHONDONTWRITEBYTECODE": "1"})["PYTHONPYCACHEPREFIX"] == elsewhere
+    assert list(Path(elsewhere).rglob("deployer/__init__.*.pyc"))
 
 
 def test_the_deployment_repository(prepared: Checkout, tmp_path: Path) -> None:
