@@ -103,6 +103,15 @@ _CAUSES = (
         _login,
     ),
     _Cause(
+        r"ciphertext refers to a customer master key that does not exist",
+        UnreachableError,
+        "KMS has no such key in this account, or does not allow kms:Decrypt with it",
+        "no such key, or not allowed",
+        _say(
+            "the profile may be of another account; for the stage local `deploy sandbox up` makes keys and files anew"
+        ),
+    ),
+    _Cause(
         r"AccessDenied|not authorized to perform",
         UnreachableError,
         "AWS does not allow kms:Decrypt",

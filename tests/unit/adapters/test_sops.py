@@ -270,6 +270,14 @@ DENIED = FRAME.join(
         "kms:Decrypt on resource: arn",
     ]
 )
+GONE = FRAME.join(
+    [
+        "error KMS: Decrypt, api error AccessDeniedException: The",
+        "ciphertext refers to a customer master key that does not",
+        "exist, does not exist in this region, or you are not allowed",
+        "to access.",
+    ]
+)
 UNREACHED = FRAME.join(
     [
         "error KMS: Decrypt, exceeded maximum number of attempts, 2,",
@@ -288,6 +296,7 @@ MFA = f"could not load AWS config: assume role with MFA enabled, but{FRAME}Assum
     ("reasons", "kind", "words"),
     [
         ([DENIED], UnreachableError, ("does not allow kms:Decrypt", "user/anna may not kms:Decrypt", "docs/iam.md")),
+        ([GONE], UnreachableError, ("KMS has no such key in this account", "sandbox up")),
         ([UNREACHED], UnreachableError, ("KMS could not be reached", "network")),
         ([EXPIRED], UnreachableError, ("credentials have expired", "aws sso login --profile prod")),
         ([UNREACHED, DENIED], UnreachableError, ("does not allow", f"{ARN}: not reached; {ARN2}: ")),
