@@ -1,0 +1,124 @@
+"""What a failed build or push means, told by what Docker says about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from deployer.errors import ConfigurationError, DeployError, DeploymentFailed, Location, UnreachableError
+from deployer.model import Image
+
+_SHOWN = 15
+
+_ENGINE = re.compile(r"cannot connect to the docker daemon|error during connect|is the docker daemon running", re.I)
+_PERMISSION = re.compile(r"permission denied while trying to connect|dial unix .*: permission denied", re.I)
+_REFUSED = re.compile(
+    r"\bdenied\b|unauthorized|no basic auth credentials|authentication required|authorization (failed|token)|"
+    r"\b40[13] (unauthorized|forbidden)",
+    re.I,
+)
+_NO_ANSWER = re.compile(
+    r"connection refused|no such host|i/o timeout|tls: |x509: |connection reset|network is unreachable|"
+    r"deadline exceeded|server misbehaving|temporary failure|unexpected (http )?status.*: 5\d\d",
+    re.I,
+)
+_DOCKERFILE = re.compile(
+    r"dockerfile parse error|unknown instruction|dockerfile syntax|failed to (calculate checksum|compute cache key)|"
+    r"failed to read dockerfile|COPY failed|ADD failed|parse error line|unknown flag|invalid reference format|"
+    r"secret .*not found|no build stage",
+    re.I,
+)
+_IMAGE = re.compile(
+    r"failed to resolve source metadata|load metadata for|pull access denied|"
+    r"manifest( for .*)? not found|manifest unknown",
+    re.I,
+)
+_PLATFORMS = re.compile(r"multi(ple|-)?-?platforms? .*not (currently )?supported", re.I)
+_SPACE = re.compile(r"no space left on device|disk quota exceeded", re.I)
+_COMMAND = re.compile(r"did not complete successfully|returned a non-zero code", re.I)
+_TAKEN = re.compile(r"tag is immutable|cannot be overwritten|tag.* already exists", re.I)
+_LINE = re.compile(r"^Dockerfile:(\d+)|parse error (?:on )?line (\d+)", re.I)
+_ERROR = re.compile(r"^(?:ERROR|error): (?:failed to (?:build|solve): )*")
+
+
+def build_failure(image: Image, lines: Sequence[str], status: int | None = None) -> DeployError:
+    """The error for a build whose (masked) output ends with `lines`."""
+    message = error_in(lines) or next(
+        (line for line in reversed(lines) if line.strip()), f"it exited with status {status}"
+    )
+    everything = "\n".join(lines)
+    number = next((int(match[1] or match[2]) for line in reversed(lines) if (match := _LINE.search(line))), None)
+    where = Location("Dockerfile", number) if number else image.reference
+    why = "\n".join((message, *(f"  {line}" for line in lines[-_SHOWN:])))
+    if engine := engine_failure(message):
+        return engine
+    if _SPACE.search(message):
+        return DeployError(
+            "the image cannot be built: the disk is full",
+            where=where,
+            why=why,
+            hint="`docker system prune` frees space",
+        )
+    if _PLATFORMS.search(everything):
+        hint = "make a builder that can (`docker buildx create --name NAME`), and set BUILDX_BUILDER=NAME"
+        return ConfigurationError(
+            "this builder cannot build for several platforms", where=where, why=message, hint=hint
+        )
+    if _COMMAND.search(message):
+        return DeploymentFailed("the image cannot be built: a command in its Dockerfile failed", where=where, why=why)
+    if _IMAGE.search(message) and not _NO_ANSWER.search(message):
+        refused = _REFUSED.search(message) and "pull access denied" not in message
+        kind = UnreachableError if refused else ConfigurationError
+        return kind(
+            "the base image cannot be pulled",
+            where=where,
+            why=message,
+            hint="check FROM, and the login for its registry",
+        )
+    if _DOCKERFILE.search(everything):
+        return ConfigurationError("the image cannot be built", where=where, why=why)
+    if push := _push_failure(image, message):
+        return push
+    return DeploymentFailed("the image cannot be built", where=where, why=why)
+
+
+def push_failure(image: Image, message: str) -> DeployError:
+    """The error for a push that the engine reports as failed."""
+    return _push_failure(image, message) or DeploymentFailed(
+        "the image cannot be pushed", where=image.reference, why=message
+    )
+
+
+def engine_failure(message: str) -> DeployError | None:
+    """The error when Docker itself could not be reached."""
+    if _PERMISSION.search(message):
+        return UnreachableError(
+            "this user may not use Docker",
+            why=message,
+            hint="add the user to the group `docker` and log in again, or use rootless Docker",
+        )
+    if _ENGINE.search(message):
+        return UnreachableError(
+            "Docker does not answer", why=message, hint="start it (`systemctl start docker`), or correct DOCKER_HOST"
+        )
+    return None
+
+
+def _push_failure(image: Image, message: str) -> DeployError | None:
+    where = image.reference
+    if _REFUSED.search(message):
+        hint = "check the AWS profile and what it allows on this repository (docs/iam.md has the ECR policy)"
+        return UnreachableError("the registry does not let us in", where=where, why=message, hint=hint)
+    if _NO_ANSWER.search(message):
+        return UnreachableError("the registry does not answer", where=where, why=message)
+    return None
+
+
+def is_taken(message: str) -> bool:
+    """Whether a push failed because the tag is there already and cannot be moved."""
+    return bool(_TAKEN.search(message))
+
+
+def error_in(lines: Sequence[str]) -> str:
+    """Docker's own last word on what went wrong; empty when there is none."""
+    return next((_ERROR.sub("", line) for line in reversed(lines) if _ERROR.match(line)), "")
