@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from deployer.errors import ConfigurationError, DeployError, DeploymentFailed, HeldError, UnreachableError
+from deployer.errors import ConfigurationError, DeployError, DeploymentFailed, HeldError, UnreachableError, UsageError
 from deployer.model import Revision
 
 _REMOVED_API = re.compile(
@@ -47,6 +47,18 @@ _TABLE: Sequence[_Known] = (
         ConfigurationError,
         "an object of this name exists already and is not part of the release",
         "`deploy adopt` takes it over; or delete it, or give yours another name",
+    ),
+    _known(
+        r"release: not found|release has no \d+ version",
+        UsageError,
+        "there is no such release or revision",
+        "`deploy history` lists what there is",
+    ),
+    _known(
+        r"release name is invalid",
+        ConfigurationError,
+        "the app's name cannot be that of a Helm release",
+        "a release is named by at most 53 lower-case letters, digits and `-`",
     ),
     _known(
         r"request entity too large|etcdserver: request is too large|must be no more than|may not be more than 1048576",
@@ -110,7 +122,7 @@ _TABLE: Sequence[_Known] = (
         "is it up and reachable from here?",
     ),
     _known(
-        r"is invalid:|strict decoding error|ValidationError|admission webhook .* denied|violates PodSecurity",
+        r"is invalid:|YAML parse error|strict decoding error|ValidationError|admission webhook .* denied|violates PodSecurity",
         ConfigurationError,
         "the cluster refuses a manifest",
     ),

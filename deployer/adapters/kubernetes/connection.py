@@ -10,6 +10,7 @@ import ssl
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from ipaddress import ip_address
 from typing import Any
 
 import httpx2
@@ -48,6 +49,7 @@ class Connection:
                 verify=_trust(access),
                 auth=self._auth,
                 proxy=access.proxy,
+                trust_env=not _is_this_machine(access.server),
                 timeout=httpx2.Timeout(timeout, connect=min(timeout, 5.0)),
                 # Idle connections outlive the seconds for which we watch pods between two questions.
                 limits=httpx2.Limits(max_connections=32, max_keepalive_connections=16, keepalive_expiry=60.0),
@@ -139,6 +141,15 @@ class _TokenAuth(httpx2.Auth):
         if fresh != token:
             request.headers["Authorization"] = f"Bearer {fresh.reveal()}"
             yield request
+
+
+def _is_this_machine(server: str) -> bool:
+    """Whether the server is on loopback, which no proxy can reach for us; kubectl and Helm leave it out as well."""
+    host = httpx2.URL(server).host
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _authentication(access: Access, tokens: Tokens | None) -> httpx2.Auth | None:

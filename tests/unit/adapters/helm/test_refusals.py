@@ -1,7 +1,7 @@
 import pytest
 
 from deployer.adapters.helm.refusals import message_of, readable, refusal
-from deployer.errors import ConfigurationError, DeployError, DeploymentFailed, UnreachableError
+from deployer.errors import ConfigurationError, DeployError, DeploymentFailed, UnreachableError, UsageError
 
 UPGRADE = "Error: UPGRADE FAILED: "
 
@@ -68,6 +68,14 @@ UPGRADE = "Error: UPGRADE FAILED: "
         ),
         (UPGRADE + "etcdserver: leader changed", UnreachableError, "does not answer"),
         (UPGRADE + 'Service "a" is invalid: spec.ports: Required value', ConfigurationError, "refuses a manifest"),
+        ("Error: release: not found", UsageError, "no such release"),
+        ("Error: release has no 9 version", UsageError, "no such release"),
+        ("Error: release name is invalid: A_b", ConfigurationError, "cannot be that of a Helm release"),
+        (
+            "Error: YAML parse error on deployer/templates/manifests.yaml: yaml: line 1: did not find x",
+            ConfigurationError,
+            "refuses a manifest",
+        ),
         (UPGRADE + "something never seen", DeploymentFailed, "helm upgrade failed"),
         ("", DeploymentFailed, "gave no reason"),
     ],

@@ -94,6 +94,15 @@ def test_nobody_listening_is_told_at_once() -> None:
     assert pauses == []
 
 
+def test_a_cluster_on_this_machine_is_not_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with serving(Script(Answer(200))) as server:
+        connection = connect(server.url)
+        assert connection.request("GET", "/").status_code == 200
+        connection.close()
+
+
 @pytest.mark.parametrize("url", ["ftp://a", "nonsense", "http://", "https://[", "http://a:99999"])
 def test_an_address_that_is_none(url: str) -> None:
     with pytest.raises((ConfigurationError, UnreachableError)):
