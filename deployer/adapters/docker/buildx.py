@@ -61,7 +61,8 @@ def build_with_buildx(buildx: Path, request: BuildRequest, registry: Registry, o
                 output.write(line.text + "\n")
         output.end()
         if running.returncode and not is_taken(error_in(tuple(output.lines))):
-            raise failures[0] if failures else build_failure(request.image, tuple(output.lines), running.returncode)
+            dockerfile = (request.context / "Dockerfile").read_text("utf-8", "replace")
+            raise failures[0] if failures else build_failure(request.image, tuple(output.lines), dockerfile)
 
 
 def arguments(buildx: Path, request: BuildRequest, secrets: Mapping[str, int]) -> Sequence[str]:

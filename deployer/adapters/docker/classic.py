@@ -9,7 +9,7 @@ from typing import Any
 
 from deployer.adapters.docker.failures import build_failure, engine_failure, is_taken, push_failure
 from deployer.adapters.docker.output import Output
-from deployer.errors import ConfigurationError, DeployError, UnreachableError
+from deployer.errors import ConfigurationError, DeployError
 from deployer.execute.ports import BuildRequest, Registry
 from deployer.model import Image
 
@@ -22,7 +22,8 @@ def build_with_engine(request: BuildRequest, registry: Registry, output: Output)
         raise ConfigurationError(
             "the classic builder cannot build for several platforms", hint="install buildx: `deploy doctor` says how"
         )
-    with _engine(request.image, output) as client:
+    dockerfile = (request.context / "Dockerfile").read_text("utf-8", "replace")
+    with _engine(request.image, output, dockerfile) as client:
         user, password = registry.credentials()
         login = {"username": user, "password": password.reveal()}
         # For FROM; kept in this client's memory alone.
@@ -41,7 +42,8 @@ def build_with_engine(request: BuildRequest, registry: Registry, output: Output)
             _show(chunk, "build", output)
             if "error" in chunk:
                 output.end()
-                raise build_failure(request.image, (*output.lines, f"ERROR: {output.mask(str(chunk['error']))}"))
+                error = f"ERROR: {output.mask(str(chunk['error']))}"
+                raise build_failure(request.image, (*output.lines, error), dockerfile)
         _push(client, request.image, login, output)
     output.end()
 
@@ -66,7 +68,7 @@ def _show(chunk: dict[str, Any], name: str, output: Output) -> None:
 
 
 @contextmanager
-def _engine(image: Image, output: Output) -> Iterator[Any]:
+def _engine(image: Image, output: Output, dockerfile: str) -> Iterator[Any]:
     """The engine that DOCKER_HOST or the current context names."""
     import docker
     import requests
@@ -85,15 +87,7 @@ def _engine(image: Image, output: Output) -> Iterator[Any]:
     except DeployError:
         raise
     except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-        message = output.mask(str(error))
-        if found := engine_failure(message) or _no_engine(error, message):
+        message = output.mask(str(getattr(error, "explanation", None) or error))
+        if found := engine_failure(message):
             raise found from error
-        raise build_failure(image, (*output.lines, f"ERROR: {message}")) from error
-
-
-def _no_engine(error: Exception, message: str) -> DeployError | None:
-    if "server API version" in message or isinstance(error.__cause__ or error.__context__, OSError):
-        return UnreachableError(
-            "Docker does not answer", why=message, hint="start it (`systemctl start docker`), or correct DOCKER_HOST"
-        )
-    return None
+        raise build_failure(image, (*output.lines, f"ERROR: {message}"), dockerfile) from error

@@ -10,7 +10,11 @@ from deployer.model import Image
 
 _SHOWN = 15
 
-_ENGINE = re.compile(r"cannot connect to the docker daemon|error during connect|is the docker daemon running", re.I)
+_ENGINE = re.compile(
+    r"cannot connect to the docker daemon|failed to connect to the docker api|error during connect|"
+    r"while fetching server api version|is the (docker )?daemon (is )?running",
+    re.I,
+)
 _PERMISSION = re.compile(r"permission denied while trying to connect|dial unix .*: permission denied", re.I)
 _REFUSED = re.compile(
     r"\bdenied\b|unauthorized|no basic auth credentials|authentication required|authorization (failed|token)|"
@@ -29,27 +33,30 @@ _DOCKERFILE = re.compile(
     re.I,
 )
 _IMAGE = re.compile(
-    r"failed to resolve source metadata|load metadata for|pull access denied|"
+    r"failed to resolve source metadata|^ > \[internal\] load metadata for|pull access denied|"
     r"manifest( for .*)? not found|manifest unknown",
-    re.I,
+    re.I | re.M,
 )
 _PLATFORMS = re.compile(r"multi(ple|-)?-?platforms? .*not (currently )?supported", re.I)
 _SPACE = re.compile(r"no space left on device|disk quota exceeded", re.I)
-_COMMAND = re.compile(r"did not complete successfully|returned a non-zero code", re.I)
+_COMMAND = re.compile(r"did not complete successfully|executor failed running|returned a non-zero code", re.I)
 _TAKEN = re.compile(r"tag is immutable|cannot be overwritten|tag.* already exists", re.I)
 _LINE = re.compile(r"^Dockerfile:(\d+)|parse error (?:on )?line (\d+)", re.I)
-_ERROR = re.compile(r"^(?:ERROR|error): (?:failed to (?:build|solve): )*")
+_STEP = re.compile(r"^ > \[[^\]]*\d+/\d+\] (.*?):?$|^Step \d+/\d+ : (.*)$")
+_ERROR = re.compile(
+    r"^(?:ERROR|error): (?:failed to (?:build|solve): |rpc error: code = \w+ desc = |"
+    r"failed to solve with frontend [\w.]+: |failed to create LLB definition: )*"
+)
 
 
-def build_failure(image: Image, lines: Sequence[str], status: int | None = None) -> DeployError:
-    """The error for a build whose (masked) output ends with `lines`."""
-    message = error_in(lines) or next(
-        (line for line in reversed(lines) if line.strip()), f"it exited with status {status}"
-    )
+def build_failure(image: Image, lines: Sequence[str], dockerfile: str = "") -> DeployError:
+    """The error for a build whose (masked) output ends with `lines`; `dockerfile` is the text to find the line in."""
+    message = error_in(lines) or next((line for line in reversed(lines) if line.strip()), "it gave no reason")
     everything = "\n".join(lines)
-    number = next((int(match[1] or match[2]) for line in reversed(lines) if (match := _LINE.search(line))), None)
+    number = _line(lines, dockerfile)
     where = Location("Dockerfile", number) if number else image.reference
-    why = "\n".join((message, *(f"  {line}" for line in lines[-_SHOWN:])))
+    log = [line for line in lines if not _ERROR.match(line)][-_SHOWN:]
+    why = "\n".join((message, *(f"  {line}" for line in log)))
     if engine := engine_failure(message):
         return engine
     if _SPACE.search(message):
@@ -66,7 +73,7 @@ def build_failure(image: Image, lines: Sequence[str], status: int | None = None)
         )
     if _COMMAND.search(message):
         return DeploymentFailed("the image cannot be built: a command in its Dockerfile failed", where=where, why=why)
-    if _IMAGE.search(message) and not _NO_ANSWER.search(message):
+    if _IMAGE.search(everything) and not _NO_ANSWER.search(message):
         refused = _REFUSED.search(message) and "pull access denied" not in message
         kind = UnreachableError if refused else ConfigurationError
         return kind(
@@ -80,6 +87,22 @@ def build_failure(image: Image, lines: Sequence[str], status: int | None = None)
     if push := _push_failure(image, message):
         return push
     return DeploymentFailed("the image cannot be built", where=where, why=why)
+
+
+def _line(lines: Sequence[str], dockerfile: str) -> int | None:
+    """Which line of the Dockerfile failed: as the builder says, or where the step stands that it names last."""
+    for line in reversed(lines):
+        if match := _LINE.search(line):
+            return int(match[1] or match[2])
+    step = next((match[1] or match[2] for line in reversed(lines) if (match := _STEP.match(line))), None)
+    if step is None:
+        return None
+    beginning = step.partition("***")[0].split()[:6]
+    for number, text in enumerate(dockerfile.splitlines(), 1):
+        words = text.removesuffix("\\").split()[: len(beginning)]
+        if words and [word.lower() for word in beginning[: len(words)]] == [word.lower() for word in words]:
+            return number
+    return None
 
 
 def push_failure(image: Image, message: str) -> DeployError:
