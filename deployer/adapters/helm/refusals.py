@@ -122,7 +122,8 @@ _TABLE: Sequence[_Known] = (
         "is it up and reachable from here?",
     ),
     _known(
-        r"is invalid:|YAML parse error|strict decoding error|ValidationError|admission webhook .* denied|violates PodSecurity",
+        r"is invalid:|YAML parse error|strict decoding error|ValidationError|admission webhook .* denied"
+        r"|violates PodSecurity",
         ConfigurationError,
         "the cluster refuses a manifest",
     ),
