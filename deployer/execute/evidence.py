@@ -65,7 +65,7 @@ class _Collector:
     def _log(self, pod: str, container: str, status: Json) -> tuple[str, ...]:
         """The last lines of the instance that crashed, or of the one that runs when there was none before."""
         state = status.get("state") or {}
-        never_ran = not state.get("running") and not state.get("terminated") and not status.get("restartCount")
+        never_ran = "running" not in state and not state.get("terminated") and not status.get("restartCount")
         if never_ran and not (status.get("lastState") or {}).get("terminated"):
             return ()
         crashed = bool((status.get("lastState") or {}).get("terminated")) and not state.get("terminated")
@@ -126,7 +126,7 @@ def container_words(status: Json) -> str:
         parts.append(f"waiting ({waiting.get('reason') or 'for its turn'}{f': {message}' if message else ''})")
     elif terminated := state.get("terminated"):
         parts.append(_ended_words(terminated))
-    elif state.get("running"):
+    elif "running" in state:
         parts.append("running, not ready")
     if last:
         parts.append(f"before that it {_ended_words(last)}")
@@ -150,6 +150,8 @@ def event_lines(events: Iterable[Json]) -> tuple[str, ...]:
         subject = event.get("involvedObject") or event.get("regarding") or {}
         kind, name = str(subject.get("kind") or "?"), str(subject.get("name") or "?")
         message = clip(str(event.get("message") or event.get("note") or ""), 400)
+        if not message:
+            continue
         same = _without_names(message, name, str(subject.get("uid") or name))
         key = (str(event.get("type") or "Normal"), str(event.get("reason") or ""), kind, same)
         when, count, first = merged.get(key, ("", 0, f"{kind}/{name}: {message}"))

@@ -54,7 +54,7 @@ def container_trouble(
         return _waiting(pod_uid, status, waiting, judge, counts_crashes=counts_crashes)
     if terminated := state.get("terminated"):
         return _crashed(status, terminated, judge, counts_crashes=counts_crashes)
-    if state.get("running") and not status.get("ready"):
+    if "running" in state and not status.get("ready"):
         return "progressing", _not_ready(status, spec, probe)
     return None
 
@@ -133,6 +133,6 @@ def _not_ready(status: Json, spec: Json, probe: str) -> str:
     if probe:
         return f"container {name} runs, but: {probe}{again}"
     for field, word in _PROBES:
-        if spec.get(field) and not (word == "startup" and status.get("started")):
+        if spec.get(field) is not None and not (word == "startup" and status.get("started")):
             return f"container {name} runs, but its {word} probe has not succeeded yet{again}"
     return f"container {name} runs and is not ready yet{again}"

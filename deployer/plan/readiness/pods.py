@@ -90,7 +90,7 @@ def _unscheduled(pod: Json, scheduled: Json, judge: Judge) -> Trouble:
 def _from_events(pod: Json, judge: Judge, events: Sequence[Json]) -> Iterator[Trouble]:
     """What only events tell: a volume whose Secret is missing, a probe's answer."""
     statuses = [status for status, _ in container_statuses(pod)]
-    started = any((status.get("state") or {}).get("running") for status in statuses)
+    started = any("running" in (status.get("state") or {}) for status in statuses)
     last = next((event for event in reversed(events) if event.get("type") == "Warning"), None)
     if last is None:
         return
