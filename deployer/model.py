@@ -439,7 +439,7 @@ class PhaseTiming:
 
 @dataclass(frozen=True)
 class TargetResult:
-    """What became of one target."""
+    """What became of one target. `url` is what is asked from outside, through the `host:port` that settings fix, if any."""
 
     target: Target
     outcome: Outcome
@@ -447,6 +447,7 @@ class TargetResult:
     image: Image | None = None
     revision: int | None = None
     url: str | None = None
+    through: str | None = None
     reasons: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     workloads: tuple[WorkloadState, ...] = ()

@@ -83,7 +83,7 @@ class Deployment:
         observations = self._observe()
         plans = [plan_target(observation.facts) for observation in observations]
         plan = Plan(tuple(plans))
-        self._warn(*(f"{each.target}: {warning}" for each in plans for warning in each.warnings))
+        self._warn(*dict.fromkeys(warning for each in plans for warning in each.warnings))
         if self._request.plan_only or not plan.changes_anything:
             return self._result([self._untouched(*pair) for pair in zip(observations, plans, strict=True)]), None
         self._confirm(plan)
@@ -288,6 +288,7 @@ def _result_of(work: Work) -> TargetResult:
         version=work.app.version,
         image=work.plan.image,
         url=work.url,
+        through=work.through,
         reasons=work.plan.reasons,
         changes=work.plan.changes,
         warnings=work.plan.warnings,

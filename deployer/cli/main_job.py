@@ -78,6 +78,8 @@ def _report(result: DeploymentResult, asked: Asked) -> None:
         return
     from deployer.report.terminal import terminal_lines
 
+    if sys.stdout.isatty() and sys.stderr.isatty():
+        _print("")
     _print("\n".join(terminal_lines(result, colour=sys.stdout.isatty())))
 
 

@@ -73,6 +73,11 @@ class Work:
         host = regional_host(self.app, self.settings, self.target)
         return health_url(host, self.health) if host and serves(self.prepared.objects, host) else None
 
+    @property
+    def through(self) -> str | None:
+        """The `host:port` that the settings fix for asking; None where the load balancer is found by its Ingress."""
+        return self.health.connect_to if self.url else None
+
 
 class Execution:
     """One target on its way from plan to result."""
@@ -287,6 +292,8 @@ class Execution:
             image=self._work.plan.image,
             revision=self._revision,
             url=self._work.url,
+            through=self._work.through,
+            reasons=self._work.plan.reasons,
             changes=self._work.plan.changes,
             workloads=self._workloads,
             phases=tuple(self._phases.timings),

@@ -56,8 +56,9 @@ def _table(targets: Sequence[TargetResult], *, colour: bool) -> Iterator[str]:
 
 def _details(target: TargetResult) -> Iterator[str]:
     facts = [
-        ("image", target.image.pinned if target.image else None),
-        ("url", target.url),
+        ("image", target.image.reference if target.image else None),
+        ("digest", target.image.digest if target.image else None),
+        ("url", f"{target.url} (through {target.through})" if target.through else target.url),
         ("why", "; ".join(target.reasons)),
         ("changes", _shortened(target.changes)),
     ]
