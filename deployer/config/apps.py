@@ -8,6 +8,7 @@ from typing import Any
 
 from deployer.config import docker, formats
 from deployer.config.evaluation import Evaluator
+from deployer.config.lazy import Omitted
 from deployer.config.nodes import Entry, MappingNode, ScalarNode, show_path
 from deployer.config.suggestions import near
 from deployer.config.validation import show_value
@@ -160,6 +161,8 @@ def _text(evaluator: Evaluator, key: str, errors: list[DeployError]) -> str | No
         except ConfigurationError as error:
             errors.append(error)
             return None
+    if isinstance(value, Omitted):
+        return None
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     accepts, expected = _SHAPES[key]

@@ -13,10 +13,10 @@ from deployer.config import apps, manifests, validation, variables
 from deployer.config import settings as settings_of
 from deployer.config.docker import refuse_secrets
 from deployer.config.evaluation import Evaluator
-from deployer.config.layers import Layer, merge
+from deployer.config.layers import DIRECTORY, Layer, merge
 from deployer.config.loading import Decrypt, LayerReader
 from deployer.config.manifests import Manifest
-from deployer.config.nodes import MappingNode, Path, scalars, show_path
+from deployer.config.nodes import MappingNode, Path, node_at, scalars, show_path
 from deployer.config.repository import Repository
 from deployer.config.settings import AwsAccess, ChooseProfile
 from deployer.config.templating import Templates
@@ -86,7 +86,8 @@ class Configuration:
         self.app = replace(self.app, **apps.overridden(content, self.settings))
 
     def _evaluate_settings(self, repository: Repository) -> None:
-        settings = settings_of.settings(self._evaluator, repository.root)
+        home = Location(f"{DIRECTORY}/{self.target.environment}.yml")
+        settings = settings_of.settings(self._evaluator, repository.root, home)
         self.settings = replace(settings, aws_profile=settings.aws_profile or self.aws.profile)
 
     def _evaluate_app(self, environments: tuple[str, ...], repository: Repository) -> None:
@@ -108,8 +109,6 @@ class Configuration:
 
     def value(self, path: Path) -> object:
         """The effective value at a path (`("Values", "myapp", "Replicas")`), evaluated. Raises KeyError for none."""
-        from deployer.config.nodes import node_at
-
         node = node_at(self.root, path)
         if node is None:
             raise KeyError(show_path(path))
@@ -193,7 +192,8 @@ def load(
             layers, aws = started[place]
             with errors:
                 content = contents[target.application]
-                root = merge([apps.defaults(target, content), *read[place], content, extra])
+                merged = merge([apps.defaults(target, content), *read[place], content, extra])
+                root = MappingNode(merged.entries, content.file, 1, 1)
                 configuration = Configuration(
                     target,
                     layers,

@@ -7,6 +7,7 @@ from typing import Any
 
 from deployer.config import formats
 from deployer.config.evaluation import Evaluator
+from deployer.config.lazy import Omitted
 from deployer.config.nodes import Path, locate, show_path
 from deployer.config.validation import show_value, validate
 from deployer.errors import ConfigurationError, raise_all
@@ -20,12 +21,14 @@ _ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _SECRET_ID = re.compile(r"[A-Za-z0-9_.-]+\Z")
 
 
-def evaluate(evaluator: Evaluator) -> DockerSpec:
+def evaluate(evaluator: Evaluator) -> DockerSpec | None:
     """The Docker part, without secrets in what becomes part of the image. Raises every error that it finds."""
     root = evaluator.root
     failed: list[ConfigurationError] = []
     secrets: dict[Path, frozenset[str]] = {}
     values = evaluator.plain(root.entries["Docker"].value, _PATH, failed, secrets)
+    if isinstance(values, Omitted):
+        return None
     raise_all([*failed, *_in_the_open(root, secrets)])
     spec = validate(DockerSpec, _spelt_out(values), root, _PATH, secrets)
     raise_all([ConfigurationError(what, where=locate(root, (*_PATH, *path))) for path, what in _faults(spec)])

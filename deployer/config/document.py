@@ -205,7 +205,7 @@ class _Composer:
             self._refuse_tag(tag, event)
         try:
             parsed = getattr(_CONSTRUCTOR, constructor)(yaml.ScalarNode(tag, value))
-        except (ValueError, KeyError, OverflowError):
+        except (ValueError, LookupError, OverflowError):
             self._fail(f"this is not {'an' if 'int' in tag else 'a'} {tag.removeprefix(_TAG)}", event)
         return ScalarNode(parsed, self._file, line, column)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import Any
 
 from deployer.config import formats
 from deployer.config.evaluation import Evaluator
+from deployer.config.lazy import Omitted
 from deployer.config.nodes import Path as KeyPath
 from deployer.config.nodes import locate, node_at, show_path
+from deployer.config.suggestions import did_you_mean
 from deployer.config.validation import show_value, validate
-from deployer.errors import ConfigurationError, DeployError, raise_all
+from deployer.errors import ConfigurationError, DeployError, Location, raise_all
 from deployer.model import Settings, pascal_case
 
 _KEYS = {pascal_case(field.name): field.name for field in dataclasses.fields(Settings)}
@@ -31,8 +34,8 @@ class AwsAccess:
     region: str | None
 
 
-_POSITIVE = (lambda value: value > 0, "greater than 0")
-_NOT_NEGATIVE = (lambda value: value >= 0, "0 or greater")
+_POSITIVE = (lambda value: 0 < value < math.inf, "greater than 0")
+_NOT_NEGATIVE = (lambda value: 0 <= value < math.inf, "0 or greater")
 
 _CHECKS: dict[KeyPath, tuple[Callable[[Any], object], str]] = {
     ("AwsRegion",): (formats.AWS_REGION.match, "an AWS region such as eu-west-2"),
@@ -53,8 +56,11 @@ _CHECKS: dict[KeyPath, tuple[Callable[[Any], object], str]] = {
 }
 
 
-def settings(evaluator: Evaluator, root: Path) -> Settings:
-    """The settings of one target; paths of files made absolute. Raises every error that it finds."""
+def settings(evaluator: Evaluator, root: Path, home: Location) -> Settings:
+    """The settings of one target; paths of files made absolute. Raises every error that it finds.
+
+    `home` is the file that errors name for keys which are missing.
+    """
     errors: list[DeployError] = list(_misspelt(evaluator))
     failed: list[ConfigurationError] = []
     secrets: dict[KeyPath, frozenset[str]] = {}
@@ -65,11 +71,11 @@ def settings(evaluator: Evaluator, root: Path) -> Settings:
             continue
         before = len(failed)
         values[key] = evaluator.plain(entry.value, (key,), failed, secrets)
-        if len(failed) > before or values[key] is None:
+        if len(failed) > before or isinstance(values[key], Omitted):
             del values[key]
     errors += failed
     if "AwsRegion" not in values and not any(error.chain and error.chain[0].endswith(" AwsRegion") for error in failed):
-        errors.append(_no_region(evaluator))
+        errors.append(_no_region(evaluator, home))
         values["AwsRegion"] = ""
     values.setdefault("AwsRegion", "")
     try:
@@ -127,12 +133,10 @@ def _misspelt(evaluator: Evaluator) -> list[ConfigurationError]:
     ]
 
 
-def _no_region(evaluator: Evaluator) -> ConfigurationError:
-    from deployer.config.suggestions import did_you_mean
-
+def _no_region(evaluator: Evaluator, home: Location) -> ConfigurationError:
     hint = did_you_mean("AwsRegion", (key for key in evaluator.root.entries if key not in _KEYS))
     return ConfigurationError(
-        "AwsRegion is missing", why=evaluator.scope or None, hint=hint or 'AwsRegion: "eu-west-2"'
+        "AwsRegion is missing", where=home, why=evaluator.scope or None, hint=hint or 'AwsRegion: "eu-west-2"'
     )
 
 

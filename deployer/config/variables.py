@@ -59,7 +59,11 @@ def _option(option: str) -> MappingNode:
         try:
             return document.parse(text, COMMAND_LINE)
         except ConfigurationError as error:
-            raise UsageError("-e is not a JSON or YAML mapping", why=error.why or error.what, hint=error.hint) from None
+            raise UsageError(
+                "-e is not a JSON or YAML mapping",
+                why=": ".join(filter(None, (error.what, error.why))),
+                hint=error.hint,
+            ) from None
     return _pairs(text)
 
 
