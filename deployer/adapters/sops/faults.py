@@ -15,6 +15,7 @@ from deployer.errors import ConfigurationError, DeployError, UnreachableError
 _LINE = re.compile(r"\bline (\d+)")
 _FAILED_KEY = re.compile(r"^ {2}(\S.*): FAILED$")
 _NOT_AUTHORIZED = re.compile(r"User: (\S+) is not authorized to perform: (kms:\w+)")
+_PROFILE = re.compile(r"failed to get shared config profile, (\S+)")
 _MOST_KEYS_NAMED = 6
 
 
@@ -233,6 +234,14 @@ def _no_key(message: str, file: str, profile: str | None, config_file: str | Non
         denied = _NOT_AUTHORIZED.search(keys.get(key, ""))
         reasons.append(
             f"{key}: {f'{denied[1]} may not {denied[2]}' if denied else each.reason}" if key else each.reason
+        )
+    named = _PROFILE.search(" ".join(keys.values()))
+    if named and named[1] != profile and cause.what == _CAUSES[0].what:
+        return cause.kind(
+            f"there is no AWS profile {named[1]}, which the secrets file itself asks for",
+            where=file,
+            why="its key has an aws_profile, which goes before every other",
+            hint=f"leave aws_profile out of .sops.yaml, then `sops updatekeys {file}`",
         )
     with_profile = f" (profile {profile}{f' of {config_file}' if config_file else ''})" if profile else ""
     return cause.kind(

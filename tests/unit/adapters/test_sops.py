@@ -344,6 +344,14 @@ def test_each_failure_of_kms_has_its_own_message(
     assert "sekret" not in text
 
 
+def test_a_profile_that_the_file_itself_names_is_told_apart() -> None:
+    text = message("could not load AWS config: failed to get shared config\n      | profile, prod")
+    error = faults.explain(128, text, file="s.yml", profile=None)
+    assert isinstance(error, ConfigurationError)
+    assert "no AWS profile prod, which the secrets file itself asks for" in str(error)
+    assert "aws_profile" in str(error.hint)
+
+
 def test_a_message_in_another_shape_is_understood_too() -> None:
     error = faults.explain(128, "AccessDeniedException", file="s.yml")
     assert "does not allow kms:Decrypt" in str(error)
