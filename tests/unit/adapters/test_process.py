@@ -106,22 +106,27 @@ def test_too_long_arguments_are_an_error_of_ours() -> None:
         process.run(["true", "a\0b"])
 
 
-def test_timeout_ends_the_whole_group_and_keeps_what_was_written(tmp_path: Path) -> None:
-    code = (
-        "import subprocess, sys; p = subprocess.Popen(['sleep', '600']);"
-        "open(sys.argv[1], 'w').write(str(p.pid)); print('begun', flush=True); p.wait()"
-    )
-    with pytest.raises(process.TimedOut) as caught:
-        process.run(python(code, str(tmp_path / "pid")), timeout=2.0)
-    assert caught.value.stdout == b"begun\n"
-    assert not alive(int((tmp_path / "pid").read_text()))
+def test_timeout_ends_the_whole_group_and_keeps_what_was_written() -> None:
+    with pytest.raises(process.TimedOut, match="sh did not finish within 3 s") as caught:
+        process.run(["sh", "-c", "echo $$; sleep 600 & echo $!; wait"], timeout=3.0)
+    pids = [int(line) for line in caught.value.stdout.split()]
+    assert len(pids) == 2
+    assert not any(alive(pid) for pid in pids)
 
 
-def test_who_ignores_sigterm_is_killed(tmp_path: Path) -> None:
-    code = "import signal, time, os; signal.signal(15, signal.SIG_IGN); print(os.getpid(), flush=True); time.sleep(600)"
-    with pytest.raises(process.TimedOut) as caught:
-        process.run(python(code), timeout=2.0, grace=0.1)
-    assert not alive(int(caught.value.stdout))
+def test_who_ignores_sigterm_is_killed() -> None:
+    with process.Stream(["sh", "-c", "trap '' TERM; echo $$; while :; do sleep 600; done"], grace=0.1) as running:
+        pid = int(next(iter(running)).text)
+    assert running.returncode == -signal.SIGKILL
+    assert not alive(pid)
+
+
+def test_children_that_ignore_sigterm_are_killed_with_their_parent() -> None:
+    script = "(trap '' TERM; echo $$; exec sleep 600) & echo $!; wait"
+    with process.Stream(["sh", "-c", script], grace=0.1) as running:
+        lines = iter(running)
+        pids = {int(next(lines).text), int(next(lines).text)}
+    assert not any(alive(pid) for pid in pids)
 
 
 def test_stop_all_ends_programs_of_other_threads(tmp_path: Path) -> None:
