@@ -36,7 +36,8 @@ def explain(
     before it failed: the texts of exceptions quote values, so then they are withheld. `names` are all variables.
     """
     if hidden:
-        return ConfigurationError("this secret value is no valid template", hint=_RAW_HINT)
+        fault = "uses what is not defined" if isinstance(error, MissingValue) else "fails"
+        return ConfigurationError(f"this secret value is a template that {fault}", hint=_RAW_HINT)
     match error:
         case MissingValue():
             return _missing(error, text, secrets, names, scope)

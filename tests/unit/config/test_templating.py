@@ -264,6 +264,7 @@ def test_a_secret_that_is_a_broken_template_is_not_quoted(evaluate: Evaluate) ->
     for text in ("hun{{ter2", "hun{{ ter2 }}", "hun{% ter2 %}"):
         error = failure(evaluate, "{{ Password }}", f"Password: '{text}'", secret=("Password",))
         assert "ter2" not in f"{error} {error.hint}"
+        assert "this secret value is a template" in error.what
         assert "{% raw %}" in (error.hint or "")
         assert str(error.where) == "f.yml:1:11"
 
