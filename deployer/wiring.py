@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
     from deployer.adapters.aws.session import Session, Sessions
 
-_OPEN_KEYS = frozenset({"Replicas", "VERSION", "AwsEcrPrefix", "DnsDomain"})
-"""Keys that often stand in secrets files and are shown all the same: the tool itself needs them in the open."""
-
 
 class Wiring:
     """The services of one command (`execute.services.Services`), made when they are first asked for.
@@ -101,11 +98,7 @@ class Wiring:
                 choose_profile=choose_profile,
             )
             for configuration in configurations:
-                self._masker.add(
-                    secret.value
-                    for secret in configuration.secret_values()
-                    if secret.name.rsplit(".", 1)[-1] not in _OPEN_KEYS
-                )
+                self._masker.add(secret.value for secret in configuration.secret_values())
             if decrypted:
                 phase.detail = f"{len(decrypted)} secrets file{'s' if len(decrypted) > 1 else ''} decrypted"
         return configurations
