@@ -97,9 +97,10 @@ def is_static(path: Path) -> bool:
 def _on_path(tool: Tool) -> Iterator[Path]:
     places = [*os.get_exec_path(), *_SYSTEM_DIRECTORIES] if tool.on_path else []
     seen = set()
-    for directory in (*places, *tool.directories):
+    home = os.environ.get("HOME", "/nowhere")
+    for directory in (*places, *(named.replace("~", home) for named in tool.directories)):
         for name in tool.names:
-            path = Path(directory).expanduser() / name
+            path = Path(directory) / name
             if path.is_absolute() and path.is_file() and os.access(path, os.X_OK):
                 real = path.resolve()
                 if real not in seen:
