@@ -103,7 +103,7 @@ def _taken_ports(layout: Layout) -> Iterator[DeployError]:
                 attempt.listen()
             except OSError as error:
                 taken = error.errno == errno.EADDRINUSE
-                if taken and _is_ours(host, port):
+                if taken and _is_ours(layout, host, port):
                     continue
                 holder = _holder(host, port) if taken else None
                 yield ConfigurationError(
@@ -114,12 +114,12 @@ def _taken_ports(layout: Layout) -> Iterator[DeployError]:
                 )
 
 
-def _is_ours(host: str, port: int) -> bool:
+def _is_ours(layout: Layout, host: str, port: int) -> bool:
     """A process of the sandbox whose record was lost: it is replaced when its part is started."""
     from deployer.sandbox import procfs
 
     holder = _holder(host, port)
-    return holder is not None and any(process.pid == holder[0] for process in procfs.marked())
+    return holder is not None and any(process.pid == holder[0] for process in procfs.marked(layout.state))
 
 
 def _holder(host: str, port: int) -> tuple[int, str] | None:

@@ -38,7 +38,7 @@ def engine_health(layout: Layout) -> str | None:
 
 def uses_foreign_engine(layout: Layout) -> bool:
     """Whether somebody else's engine answers: then it is used and left alone."""
-    ours = is_alive(read(layout, DOCKER)) or any(process.part == DOCKER for process in procfs.marked())
+    ours = is_alive(read(layout, DOCKER)) or any(process.part == DOCKER for process in procfs.marked(layout.state))
     return not ours and engine_health(layout) is None
 
 

@@ -104,7 +104,7 @@ def ensure(machine: Machine, daemon: Daemon, *, timeout: float = 60.0) -> bool:
         if record.fingerprint == daemon.fingerprint and _becomes_healthy(machine, daemon, _PATIENCE):
             return False
         stop(layout, [daemon.name])
-    _end_strays(daemon)
+    _end_strays(layout, daemon)
     _start(layout, daemon)
     if not _becomes_healthy(machine, daemon, timeout):
         alive = is_alive(read(layout, daemon.name))
@@ -150,11 +150,11 @@ def _becomes_healthy(machine: Machine, daemon: Daemon, timeout: float) -> bool:
     return True
 
 
-def _end_strays(daemon: Daemon) -> None:
+def _end_strays(layout: Layout, daemon: Daemon) -> None:
     """End what an earlier start of this daemon left: itself, were its record lost, and its children."""
     strays = [
         process.pid
-        for process in procfs.marked()
+        for process in procfs.marked(layout.state)
         if process.part == daemon.name and not (daemon.survivors and process.program.startswith(daemon.survivors))
     ]
     procfs.end(strays, grace=0)
@@ -169,7 +169,7 @@ def _start(layout: Layout, daemon: Daemon) -> None:
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": str(layout.state),
         "LANG": "C.UTF-8",
-        procfs.MARK: daemon.name,
+        **procfs.mark(layout.state, daemon.name),
         **daemon.environment,
     }
     pid = _spawn([str(part) for part in daemon.command], environment, log)

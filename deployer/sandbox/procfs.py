@@ -13,8 +13,12 @@ from pathlib import Path
 
 from deployer.errors import DeploymentFailed
 
-MARK = "DEPLOYER_SANDBOX_PART"
-"""The environment variable that every process of the sandbox has; its children inherit it."""
+_MARK = "DEPLOYER_SANDBOX_PART"
+
+
+def mark(state: Path, part: str) -> dict[str, str]:
+    """The environment variable by which every process of the sandbox is known; its children inherit it."""
+    return {_MARK: f"{state}//{part}"}
 
 
 def boot_id() -> str:
@@ -41,18 +45,18 @@ class Marked:
     program: str
 
 
-def marked() -> Iterator[Marked]:
-    """All processes of the sandbox, also those of which no record is left."""
-    prefix = f"{MARK}=".encode()
+def marked(state: Path) -> Iterator[Marked]:
+    """All processes of the sandbox with this state directory, also those of which no record is left."""
+    prefix = os.fsencode(f"{_MARK}={state}//")
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             environment = (entry / "environ").read_bytes()
-            if prefix not in environment:
+            if prefix not in environment or start_time(int(entry.name)) is None:
                 continue
-            for variable in environment.split(b"\0"):
-                if variable.startswith(prefix) and start_time(int(entry.name)) is not None:
-                    name = (entry / "comm").read_text().strip()
-                    yield Marked(int(entry.name), variable[len(prefix) :].decode(errors="replace"), name)
+            found = [variable for variable in environment.split(b"\0") if variable.startswith(prefix)]
+            if found:
+                part = os.fsdecode(found[0][len(prefix) :])
+                yield Marked(int(entry.name), part, (entry / "comm").read_text().strip())
 
 
 def resident_memory(pid: int) -> int:

@@ -48,7 +48,7 @@ def status() -> SandboxStatus:
     overall = state(layout)
     if overall == "up" and not all(part.healthy for part in found):
         overall = "broken"
-    memory = sum(procfs.resident_memory(process.pid) for process in procfs.marked())
+    memory = sum(procfs.resident_memory(process.pid) for process in procfs.marked(layout.state))
     return SandboxStatus(overall, str(layout.state), found, memory)
 
 

@@ -33,7 +33,7 @@ def end_processes(layout: Layout) -> list[str]:
         cgroups.kill(region.cgroup)
     ended += processes.stop(layout, [name for name in recorded if name not in first])
     cgroups.kill(CGROUP)
-    procfs.end([process.pid for process in procfs.marked()], grace=0)
+    procfs.end([process.pid for process in procfs.marked(layout.state)], grace=0)
     return sorted(ended)
 
 
