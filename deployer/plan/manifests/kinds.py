@@ -181,6 +181,11 @@ def dig(content: Any, path: Path) -> Any:
     return content
 
 
+def mappings(value: Any) -> list[Json]:
+    """The mappings in a list; what else there may be the API server refuses."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
 def pod_template(manifest: Json) -> tuple[Path, Json] | None:
     """Where the manifest describes its pods, and the description; None when it has none that can be read."""
     path = POD_TEMPLATES.get(str(manifest.get("kind")))

@@ -61,7 +61,11 @@ def _check_container(source: SourceManifest, path: Path, container: Any, names: 
         for index, word in enumerate(words or ()):
             if not isinstance(word, str):
                 findings.error(source, (*path, field, index), "is not a text", QUOTE_HINT)
-    for index, port in enumerate(container.get("ports") or ()):
+    ports = container.get("ports")
+    if ports is not None and not isinstance(ports, list):
+        findings.error(source, (*path, "ports"), "is not a list", "each port has a containerPort")
+        ports = None
+    for index, port in enumerate(ports or ()):
         if isinstance(port, dict) and not _is_port(port.get("containerPort")):
             findings.error(
                 source, (*path, "ports", index, "containerPort"), "is not a number from 1 to 65535", _UNQUOTE

@@ -11,6 +11,7 @@ from deployer.plan.manifests import kinds
 from deployer.plan.manifests.canonical import canonical_text, check_values
 from deployer.plan.manifests.conversion import convert
 from deployer.plan.manifests.identity import check_identity, check_known, check_place, check_unique, flatten
+from deployer.plan.manifests.kinds import mappings
 from deployer.plan.manifests.metadata import check_metadata, drop_servers_fields
 from deployer.plan.manifests.pods import check_pods, texts_in_env
 from deployer.plan.manifests.source import Findings, ManifestWarning, SourceManifest
@@ -54,9 +55,10 @@ class PreparedManifests:
             rule
             for manifest in self.objects
             if manifest["kind"] == "Ingress"
-            for rule in kinds.dig(manifest, ("spec", "rules")) or ()
+            for rule in mappings(kinds.dig(manifest, ("spec", "rules")))
         )
-        return tuple(dict.fromkeys(rule["host"] for rule in rules if isinstance(rule, dict) and rule.get("host")))
+        hosts = (rule.get("host") for rule in rules)
+        return tuple(dict.fromkeys(host for host in hosts if isinstance(host, str) and host))
 
 
 def prepare(

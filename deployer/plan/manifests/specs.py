@@ -23,6 +23,9 @@ def check_spec(source: SourceManifest, findings: Findings) -> None:
     if not kinds.is_builtin(manifest):
         return
     kind = manifest["kind"]
+    if manifest.get("spec") is not None and not isinstance(manifest["spec"], dict):
+        findings.error(source, ("spec",), "is not a mapping", "see the kind's reference for its shape")
+        return
     if kind in _SELECTING:
         _check_selector(source, findings)
     if kind in _COUNTS:
@@ -78,7 +81,11 @@ def _check_selector(source: SourceManifest, findings: Findings) -> None:
                 "is not what the pod template's labels say",
                 "spec.template.metadata.labels must have every label that the selector asks for",
             )
-    for index, expression in enumerate(selector.get("matchExpressions") or ()):
+    expressions = selector.get("matchExpressions") or []
+    if not isinstance(expressions, list):
+        findings.error(source, (*path, "matchExpressions"), "is not a list")
+        return
+    for index, expression in enumerate(expressions):
         if isinstance(expression, dict) and labels is not None and not _holds(expression, labels):
             findings.error(
                 source,
@@ -89,7 +96,8 @@ def _check_selector(source: SourceManifest, findings: Findings) -> None:
 
 
 def _holds(expression: Json, labels: Json) -> bool:
-    key, values = str(expression.get("key")), expression.get("values") or ()
+    key, values = str(expression.get("key")), expression.get("values")
+    values = values if isinstance(values, list) else []
     match expression.get("operator"):
         case "In":
             return labels.get(key) in values

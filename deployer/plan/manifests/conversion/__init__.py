@@ -9,6 +9,7 @@ from __future__ import annotations
 from deployer.model import Json
 from deployer.plan.manifests.canonical import copy
 from deployer.plan.manifests.conversion.table import REMOVED, CannotConvert, Removal
+from deployer.plan.manifests.kinds import dig
 from deployer.plan.manifests.source import Findings, SourceManifest
 
 __all__ = ["convert", "removal_of"]
@@ -53,6 +54,6 @@ def convert(source: SourceManifest, findings: Findings) -> Json | None:
 
 def _mend_scale_target(manifest: Json) -> None:
     """What an autoscaler scales is looked up by group: a removed API version there would find nothing."""
-    target = (manifest.get("spec") or {}).get("scaleTargetRef")
+    target = dig(manifest, ("spec", "scaleTargetRef"))
     if isinstance(target, dict) and (removal := removal_of(target)) and removal.new:
         target["apiVersion"] = removal.new

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from deployer.model import Json
-from deployer.plan.manifests.conversion.problem import mapping, mappings
+from deployer.plan.manifests.conversion.problem import mapping
+from deployer.plan.manifests.kinds import mappings
 
 
 def metrics_with_targets(manifest: Json) -> Iterator[str]:

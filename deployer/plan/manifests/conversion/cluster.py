@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from deployer.model import Json
-from deployer.plan.manifests.conversion.problem import CannotConvert, mapping, mappings
+from deployer.plan.manifests.conversion.problem import CannotConvert, mapping
+from deployer.plan.manifests.kinds import mappings
 
 _RBAC_GROUP = "rbac.authorization.k8s.io"
 _EMPTY_SELECTOR_KEY = "pdb.kubernetes.io/deprecated-v1beta1-empty-selector-match"

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from deployer.model import Json
-from deployer.plan.manifests.conversion.problem import CannotConvert, mapping, mappings
+from deployer.plan.manifests.conversion.problem import CannotConvert, mapping
+from deployer.plan.manifests.kinds import mappings
 from deployer.plan.manifests.names import name_problem
 
 CLASS_ANNOTATION = "kubernetes.io/ingress.class"

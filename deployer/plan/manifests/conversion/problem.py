@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from deployer.model import Json
 from deployer.plan.paths import Path
 
@@ -26,8 +24,3 @@ def mapping(parent: Json, key: str) -> Json:
     if not isinstance(value, dict):
         raise CannotConvert((key,), "is not a mapping", "see the kind's reference for its shape")
     return value
-
-
-def mappings(value: Any) -> list[Json]:
-    """The mappings in a list; what else there may be is left to the API server to refuse."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
