@@ -29,7 +29,7 @@ _NO_ANSWER = re.compile(
 _DOCKERFILE = re.compile(
     r"dockerfile parse error|unknown instruction|dockerfile syntax|failed to (calculate checksum|compute cache key)|"
     r"failed to read dockerfile|COPY failed|ADD failed|parse error line|unknown flag|invalid reference format|"
-    r"secret .*not found|no build stage",
+    r"secret .*not found|no build stage|cannot be empty|no instructions",
     re.I,
 )
 _IMAGE = re.compile(
