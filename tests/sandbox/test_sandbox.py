@@ -39,6 +39,8 @@ from deployer.tools import require
 from tests.sandbox.conftest import REPOSITORY
 from tests.sandbox.region import eventually
 
+JSON = {"Content-Type": "application/json"}
+
 each_region = pytest.mark.parametrize("region", REGIONS, ids=lambda region: region.name)
 
 
@@ -90,11 +92,7 @@ def site(layout: Layout, region: Region) -> Iterator[str]:
         "name": "main",
         "image": f"{region.registry}/base/busybox:1",
         "imagePullPolicy": "Always",
-        "command": [
-            "sh",
-            "-c",
-            f"mkdir /www && echo {region.name} > /www/index.html && echo serving && httpd -f -h /www",
-        ],
+        "command": ["sh", "-c", f"mkdir /www; echo {region.name} > /www/index.html; echo serving; httpd -f -h /www"],
         "readinessProbe": {"httpGet": {"path": "/", "port": 80}, "periodSeconds": 1},
     }
     backend = {"path": "/", "pathType": "Prefix", "backend": {"service": {"name": name, "port": {"number": 80}}}}
@@ -131,7 +129,6 @@ def test_a_pod_is_served_through_the_regions_ingress(layout: Layout, region: Reg
     for host in ("annotated.test", "named.test"):
         eventually(lambda host=host: ask_ingress(region, host) == (200, f"{region.name}\n"))  # type: ignore[misc]
     ingress = f"/apis/networking.k8s.io/v1/namespaces/default/ingresses/{site}-named"
-    _, found = cluster.request(layout, region, "GET", ingress)
     (entry,) = eventually(
         lambda: cluster.request(layout, region, "GET", ingress)[1]["status"]["loadBalancer"].get("ingress")
     )
@@ -152,7 +149,8 @@ def test_the_registry_wants_a_login(region: Region) -> None:
 def client(service: str, region: Region) -> Any:
     import boto3
 
-    return boto3.Session("sandbox", "sandbox").client(service, region_name=region.aws_region, endpoint_url=AWS_ENDPOINT)
+    session: Any = boto3.Session("sandbox", "sandbox")
+    return session.client(service, region_name=region.aws_region, endpoint_url=AWS_ENDPOINT)
 
 
 @each_region
@@ -180,15 +178,13 @@ def test_images_can_be_built_upon_the_base_image() -> None:
     engine = docker.from_env()
     dockerfile = f"FROM {BASE_IMAGE}\nRUN echo built > /built && test -s /built\n"
     image, _ = engine.images.build(fileobj=io.BytesIO(dockerfile.encode()), tag="sandbox-test:1", forcerm=True)
-    engine.images.remove(image.id, force=True)
+    engine.images.remove(str(image.id), force=True)
     engine.close()
 
 
 def test_slack_shows_what_it_received() -> None:
     body = json.dumps({"text": "from a test"}).encode()
-    health.ask(
-        f"{SLACK_ENDPOINT}/services/T/B/x", method="POST", body=body, headers={"Content-Type": "application/json"}
-    )
+    health.ask(f"{SLACK_ENDPOINT}/services/x", method="POST", body=body, headers=JSON)
     assert slack.messages()[-1]["text"] == "from a test"
 
 
@@ -198,7 +194,7 @@ def decrypted(file: str) -> Any:
         "AWS_PROFILE": "local",
         "AWS_CONFIG_FILE": str(REPOSITORY / ".sandbox" / "aws-config"),
     }
-    command = [require("sops"), "decrypt", "--output-type", "json", REPOSITORY / "group_vars" / file]
+    command: list[str | Path] = [require("sops"), "decrypt", "--output-type", "json", REPOSITORY / "group_vars" / file]
     return json.loads(subprocess.run(command, env=environment, check=True, capture_output=True).stdout)
 
 
@@ -321,25 +317,28 @@ def test_comes_up_after_all_its_daemons_died(layout: Layout, region: Region, sit
 # --- that it leaves nothing behind -----------------------------------------------------------------------------------
 
 
+PLACES = (
+    "/var/lib/cni",
+    "/var/lib/kubelet",
+    "/var/log/containers",
+    "/run/containerd",
+    "/run/docker",
+    "/opt/containerd",
+)
+
+
 def machine() -> dict[str, object]:
     """What the sandbox changes on a machine."""
-    interfaces = {path.name for path in Path("/sys/class/net").iterdir()}
-    mounted = {line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()}
     rules = subprocess.run(["iptables-save"], capture_output=True, text=True, check=True).stdout
-    groups = {str(path) for hierarchy in cgroups.hierarchies() for path in hierarchy.glob("*") if path.is_dir()}
+    groups = [path.name for hierarchy in cgroups.hierarchies() for path in hierarchy.iterdir() if path.is_dir()]
     return {
-        "interfaces": interfaces,
-        "mounts": mounted,
+        "interfaces": {path.name for path in Path("/sys/class/net").iterdir()},
+        "mounts": {line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()},
         "rules": [line for line in rules.splitlines() if line.startswith("-A")],
-        "groups": {group for group in groups if "deployer" in group or "docker" in group or "kube" in group},
+        "groups": {name for name in groups if name in (CGROUP, "docker", "kubepods")},
         "forwarding": Path("/proc/sys/net/ipv4/ip_forward").read_text(),
-        "sockets": {str(path) for path in Path("/run").glob("*/*.sock")}
-        | {str(p) for p in Path("/run").glob("*.sock")},
-        "directories": {
-            path
-            for path in ("/var/lib/cni", "/var/lib/kubelet", "/run/containerd", "/opt/containerd")
-            if Path(path).exists()
-        },
+        "sockets": {path for pattern in ("*.sock", "*/*.sock") for path in Path("/run").glob(pattern)},
+        "places": {place for place in PLACES if Path(place).exists()},
     }
 
 
@@ -459,7 +458,7 @@ def test_the_command_line_tells_how_it_is(layout: Layout) -> None:
 def test_the_slack_command_shows_messages() -> None:
     health.ask(f"{SLACK_ENDPOINT}/messages", method="DELETE")
     body = json.dumps({"text": "seen"}).encode()
-    health.ask(f"{SLACK_ENDPOINT}/services/x", method="POST", body=body, headers={"Content-Type": "application/json"})
+    health.ask(f"{SLACK_ENDPOINT}/services/x", method="POST", body=body, headers=JSON)
     shown = deploy_sandbox("slack")
     output, _ = shown.communicate(timeout=60)
     assert b"seen" in output

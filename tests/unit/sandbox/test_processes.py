@@ -48,6 +48,7 @@ class Place:
 def place(tmp_path: Path) -> Iterator[Place]:
     made = Place(tmp_path)
     yield made
+    processes.stop(made.layout, processes.names(made.layout), grace=0)
     procfs.end([process.pid for process in procfs.marked(made.layout.state)], grace=0)
 
 
