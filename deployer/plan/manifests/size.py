@@ -20,9 +20,14 @@ RELEASE_LIMIT = 1_048_576
 _CHART = 4096
 """Bytes for the pass-through chart itself and for Helm's own notes about the release; both hardly vary."""
 
+_TOLERANCE = 1.1
+
 
 def release_size(texts: Sequence[str], record: DeploymentRecord | None = None) -> int:
-    """An estimate, a few percent on the safe side, of the bytes of the stored release: it has each manifest twice."""
+    """An estimate of the bytes of the stored release, which has each manifest twice.
+
+    Up to a tenth high (seen: 9 % for noise, less for text): Helm's own gzip does somewhat better.
+    """
     document = {
         "config": {"manifests": list(texts), "record": asdict(record) if record else {}},
         "manifest": "".join(f"---\n# Source: manifests\n{text}\n" for text in texts),
@@ -32,12 +37,15 @@ def release_size(texts: Sequence[str], record: DeploymentRecord | None = None) -
 
 
 def check_release_size(texts: Sequence[str], record: DeploymentRecord | None = None) -> None:
-    """Raises ConfigurationError when Helm could not store the release."""
+    """Raises ConfigurationError when Helm could not store the release.
+
+    What is close to the limit passes: Helm stores the release before it touches anything else, and refuses by itself.
+    """
     size = release_size(texts, record)
-    if size > RELEASE_LIMIT:
+    if size > RELEASE_LIMIT * _TOLERANCE:
         largest = max(texts, key=len)
         kind, name = (json.loads(largest)[key] for key in ("kind", "metadata"))
         raise ConfigurationError(
-            f"the release needs {size:,} bytes, and Helm can store {RELEASE_LIMIT:,}",
+            f"the release needs about {size:,} bytes, and Helm can store {RELEASE_LIMIT:,}",
             hint=f"the largest manifest is {kind}/{name['name']} with {len(largest):,} characters: move data out of it",
         )
