@@ -49,12 +49,13 @@ class HttpProber:
         try:
             return call_within(probe.timeout, lambda: self._ask(probe, progress))
         except TimeoutError:
+            step = progress.step
             if progress.connection is not None:
                 import socket
 
                 with contextlib.suppress(OSError):  # ends the thread that was left behind
                     progress.connection.shutdown(socket.SHUT_RDWR)
-            return f"timed out after {probe.timeout:g} s {progress.step}"
+            return f"timed out after {probe.timeout:g} s {step}"
         except Exception as error:  # noqa: BLE001 - whatever happens is a reason why it is not well
             return _reason(error, probe)
 

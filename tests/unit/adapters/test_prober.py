@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import http.client  # noqa: F401 - imported beforehand, lest its import count into a timeout
 import socket
 import ssl
 import subprocess
@@ -159,7 +160,7 @@ def test_a_host_that_does_not_come_to_an_end_is_left(
 ) -> None:
     end = threading.Event()
     with host(kind(end)) as server:
-        assert ask(server, timeout=0.2) == "timed out after 0.2 s while waiting for the answer"
+        assert ask(server, timeout=1.0) == "timed out after 1 s while waiting for the answer"
         end.set()
 
 
@@ -179,8 +180,6 @@ def test_an_endless_body_is_not_read_to_its_end() -> None:
     [
         ("http://x/", "127.0.0.1:9", "127.0.0.1:9 refused the connection"),
         ("http://127.0.0.1:9/", None, "127.0.0.1:9 refused the connection"),
-        ("http://x/", "nonexistent.invalid:80", "nonexistent.invalid:80 is not in DNS"),
-        ("http://nonexistent.invalid/", None, "nonexistent.invalid is not in DNS"),
         ("http://x/", "127.0.0.1:http", "http://x/ or 127.0.0.1:http is no address"),
         ("http://x/", "127.0.0.1:99999", None),
         ("ftp://x/", None, "ftp://x/ is no URL"),
@@ -197,6 +196,22 @@ def test_an_address_that_cannot_be_asked_is_a_reason(url: str, connect_to: str |
     answer = HttpProber().ask(Probe(url, connect_to=connect_to))
     assert answer is not None
     assert reason is None or answer == reason
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (socket.EAI_NONAME, "x.example.com is not in DNS"),
+        (socket.EAI_NODATA, "x.example.com is not in DNS"),
+        (socket.EAI_AGAIN, "DNS did not answer for x.example.com"),
+    ],
+)
+def test_what_dns_says_is_a_reason(monkeypatch: pytest.MonkeyPatch, code: int, reason: str) -> None:
+    def look_up(*arguments: object, **more: object) -> None:
+        raise socket.gaierror(code, "the resolver's words")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    assert HttpProber().ask(Probe("http://x.example.com/")) == reason
 
 
 @pytest.mark.parametrize("connect_to", ["127.0.0.1", "[::1]", "::1"])
@@ -262,8 +277,8 @@ def test_a_host_without_tls_is_named() -> None:
 def test_a_tls_handshake_that_hangs_is_named() -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     with listener:
-        probe = Probe("https://x/", connect_to=f"127.0.0.1:{listener.getsockname()[1]}", timeout=0.2)
-        assert HttpProber().ask(probe) == "timed out after 0.2 s during the TLS handshake"
+        probe = Probe("https://x/", connect_to=f"127.0.0.1:{listener.getsockname()[1]}", timeout=1.0)
+        assert HttpProber().ask(probe) == "timed out after 1 s during the TLS handshake"
 
 
 def test_no_http_library_is_imported_before_a_question() -> None:
