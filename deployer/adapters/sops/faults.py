@@ -117,7 +117,10 @@ _CAUSES = (
         UnreachableError,
         "AWS does not allow kms:Decrypt",
         "not allowed",
-        _say("allow kms:Decrypt for the key in the IAM policy and the key's own policy (docs/iam.md has it)"),
+        _say(
+            "allow kms:Decrypt for the key in the IAM policy and the key's own policy (docs/iam.md has it); for the stage "
+            "local `deploy sandbox up` makes keys and files anew"
+        ),
     ),
     _Cause(
         r"DisabledException|KMSInvalidState|pending deletion|is disabled",
