@@ -1,0 +1,92 @@
+"""The report that ends a deployment on a terminal."""
+
+from deployer.errors import DeploymentFailed
+from deployer.model import (
+    ContainerEvidence,
+    DeploymentResult,
+    Evidence,
+    Image,
+    ObjectKey,
+    PhaseTiming,
+    Target,
+    TargetResult,
+    WorkloadState,
+)
+from deployer.report.terminal import terminal_lines
+from deployer.report.words import duration, pods, short_image
+
+DEPLOYMENT = ObjectKey("apps/v1", "Deployment", "default", "myapp")
+GOOD = TargetResult(
+    Target("prod", "london", "myapp"),
+    "deployed",
+    version="0.0.1",
+    image=Image("registry", "myapp", "0.0.1-" + "a" * 32, "sha256:" + "b" * 64),
+    revision=7,
+    url="https://myapp.london.example.com/health",
+    reasons=("new image",),
+    changes=tuple(f"Deployment/myapp: key{number}" for number in range(14)),
+    workloads=(WorkloadState(DEPLOYMENT, 2, 2, 2, "ready"),),
+    phases=(PhaseTiming("release", 0.6), PhaseTiming("rollout", 71.0)),
+)
+BAD = TargetResult(
+    Target("prod", "seoul", "myapp"),
+    "rolled back",
+    version="0.0.1",
+    error=DeploymentFailed("myapp did not become ready", where="prod seoul", why="it crashes", hint="mend it"),
+    evidence=Evidence(
+        workloads=(WorkloadState(DEPLOYMENT, 2, 1, 0, "failed", "container web exited with code 3"),),
+        events=("Warning BackOff Pod/myapp-1: Back-off",),
+        containers=(ContainerEvidence("myapp-1", "web", "exited with code 3", ("first", "last")),),
+    ),
+)
+
+
+def report(*targets: TargetResult) -> str:
+    return "\n".join(terminal_lines(DeploymentResult("id-1", "prod", "anna@laptop", None, 12.3, targets)))
+
+
+def test_the_table_aligns_its_columns() -> None:
+    first, second, third = report(GOOD, BAD).splitlines()[:3]
+    assert first.split() == ["APP", "REGION", "OUTCOME", "VERSION", "REVISION", "PODS", "TIME"]
+    assert second.split() == ["✔", "myapp", "london", "deployed", "0.0.1", "7", "2/2", "1", "min", "12", "s"]
+    assert third.index("rolled back") == first.index("OUTCOME")
+
+
+def test_a_long_list_of_changes_is_shortened_and_says_so() -> None:
+    assert "key11\n" in report(GOOD)
+    assert "key12" not in report(GOOD)
+    assert "and 2 more" in report(GOOD)
+
+
+def test_a_failure_shows_what_why_next_and_its_evidence() -> None:
+    text = report(GOOD, BAD)
+    for expected in (
+        "✘ myapp in seoul: rolled back",
+        "myapp did not become ready",
+        "where: prod seoul",
+        "why:   it crashes",
+        "next:  mend it",
+        "Deployment/myapp: 0/2 ready; container web exited with code 3",
+        "Warning BackOff Pod/myapp-1: Back-off",
+        "myapp-1/web: exited with code 3",
+        "| last",
+    ):
+        assert expected in text
+
+
+def test_the_last_line_counts_the_outcomes() -> None:
+    assert report(GOOD, BAD).splitlines()[-1] == "1 deployed, 1 rolled back in 12 s (deployment id-1)"
+
+
+def test_durations_sizes_and_names_are_short() -> None:
+    assert [duration(seconds) for seconds in (0.04, 9.96, 59.4, 61, 3605)] == [
+        "0.0 s",
+        "10.0 s",
+        "59 s",
+        "1 min 01 s",
+        "60 min 05 s",
+    ]
+    service = WorkloadState(ObjectKey("v1", "Service", "default", "myapp"), 1, 1, 1, "ready")
+    assert pods([*GOOD.workloads, service]) == "2/2"
+    assert pods([service]) == "-"
+    assert short_image(GOOD.image) == "myapp:0.0.1-aaaaaaaaaa…" if GOOD.image else False
