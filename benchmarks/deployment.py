@@ -19,6 +19,8 @@ from benchmarks.measuring import (
     machine,
     main,
     median,
+    positive,
+    say,
     spread,
     table,
     verdict,
@@ -63,8 +65,8 @@ def benchmark() -> bool:
     parser.add_argument(
         "scenarios", nargs="*", metavar="SCENARIO", help=f"some of {', '.join(SCENARIOS)} (default: all)"
     )
-    parser.add_argument("--repetitions", type=int, default=5, metavar="N")
-    parser.add_argument("--payload", type=int, default=1, metavar="MIB", help="size of the artefacts")
+    parser.add_argument("--repetitions", type=positive, default=5, metavar="N")
+    parser.add_argument("--payload", type=positive, default=1, metavar="MIB", help="size of the artefacts")
     parser.add_argument("--command", default=str(REPOSITORY / "wrapper"), help="the command line that starts this tool")
     parser.add_argument("--phases", action="store_true", help="show where our time goes, too")
     options = parser.parse_args()
@@ -83,7 +85,8 @@ def benchmark() -> bool:
         baseline = Baseline(cluster, parent / "baseline", payload)
         ours = Ours(cluster, parent / "ours", payload, shlex.split(options.command))
         for side in (baseline, ours):
-            stack.callback(side.clean)
+            stack.callback(side.close)
+            say(f"{side.name}, untimed")
             side.forget()
             side.deploy()  # once untimed: whatever is compiled or fetched on the very first run
         if baseline.live() != ours.live():
@@ -99,7 +102,8 @@ def benchmark() -> bool:
 def _measure(scenario: Scenario, baseline: Baseline, ours: Ours, repetitions: int, *, with_helm: bool) -> Results:
     results = Results()
 
-    def run_baseline(_: int) -> None:
+    def run_baseline(repetition: int) -> None:
+        say(f"{scenario.title}, {repetition + 1} of {repetitions}")
         scenario.prepare(baseline)
         results.baseline.append(baseline.deploy())
 

@@ -24,6 +24,7 @@ from benchmarks.measuring import (
     machine,
     main,
     median,
+    positive,
     run,
     spread,
     table,
@@ -39,8 +40,8 @@ _KEY = "benchmark/artefact"
 def benchmark() -> bool:
     """Measure, print, and say whether memory stays the same whatever the size."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.download", description=__doc__)
-    parser.add_argument("--size", type=int, default=512, metavar="MIB")
-    parser.add_argument("--repetitions", type=int, default=5, metavar="N")
+    parser.add_argument("--size", type=positive, default=512, metavar="MIB")
+    parser.add_argument("--repetitions", type=positive, default=5, metavar="N")
     options = parser.parse_args()
     curl = shutil.which("curl")
     if curl is None:

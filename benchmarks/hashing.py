@@ -8,7 +8,19 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.measuring import REPOSITORY, Failed, alternately, machine, main, median, run, spread, table, verdict
+from benchmarks.measuring import (
+    REPOSITORY,
+    Failed,
+    alternately,
+    machine,
+    main,
+    median,
+    positive,
+    run,
+    spread,
+    table,
+    verdict,
+)
 
 _TARGET = 3.0
 _PER_DIRECTORY = 100
@@ -26,9 +38,9 @@ _SHELL = 'set -o pipefail; cd -- "$1"; find . -type f -print0 | sort -z | xargs 
 def benchmark() -> bool:
     """Measure, print, and say whether the target was reached."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hashing", description=__doc__)
-    parser.add_argument("--files", type=int, default=10_000, metavar="N")
-    parser.add_argument("--size", type=int, default=1024, metavar="MIB", help="of all files together")
-    parser.add_argument("--repetitions", type=int, default=5, metavar="N")
+    parser.add_argument("--files", type=positive, default=10_000, metavar="N")
+    parser.add_argument("--size", type=positive, default=1024, metavar="MIB", help="of all files together")
+    parser.add_argument("--repetitions", type=positive, default=5, metavar="N")
     parser.add_argument("--directory", type=Path, help="where to make the files (default: the temporary directory)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="benchmark-hashing-", dir=options.directory) as name:

@@ -73,6 +73,14 @@ def alternately(repetitions: int, *sides: Callable[[int], None]) -> None:
             side(repetition)
 
 
+def positive(text: str) -> int:
+    """A number of the command line; raises ValueError, as argparse wants, unless it is 1 or more."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
 def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table, the first column flush left and the others flush right."""
     lines = [list(heading), *(list(row) for row in rows)]
@@ -103,6 +111,11 @@ def machine() -> str:
     """What the figures depend on; a machine that others use as well says so through its load."""
     load = os.getloadavg()[0]
     return f"{os.cpu_count()} processors, load {load:.1f} at the start, Python {platform.python_version()}"
+
+
+def say(text: str) -> None:
+    """Tell whoever waits what is being done."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def verdict(reached: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
@@ -93,10 +94,12 @@ class Side:
             container["env"] = [entry["name"] for entry in container["env"]]
         return spec
 
-    def clean(self) -> None:
-        """Remove everything that came into being outside of the directory."""
-        self._cluster.remove(self.name)
-        region.s3().delete_object(Bucket=BUCKET, Key=self._key)
+    def close(self) -> None:
+        """Remove everything that came into being outside of the directory, as far as the sandbox still answers."""
+        with contextlib.suppress(Exception):
+            region.s3().delete_object(Bucket=BUCKET, Key=self._key)
+        with contextlib.suppress(Failed):
+            self._cluster.remove(self.name)
         listed = subprocess.run(
             [_tool("docker"), "image", "ls", "--quiet", "--filter", f"reference=*/*/{self.name}"],
             stdout=subprocess.PIPE,

@@ -6,7 +6,7 @@ import argparse
 import os
 import subprocess
 
-from benchmarks.measuring import REPOSITORY, Failed, alternately, machine, main, median, run, table, verdict
+from benchmarks.measuring import REPOSITORY, Failed, alternately, machine, main, median, positive, run, table, verdict
 
 _HELP_TARGET = 0.150
 _WRAPPER_TARGET = 0.030
@@ -17,7 +17,7 @@ _FIND_PYTHON = 'source requirements/environment.sh; find_environment requirement
 def benchmark() -> bool:
     """Measure, print, and say whether the targets were reached."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.startup", description=__doc__)
-    parser.add_argument("--repetitions", type=int, default=21, metavar="N")
+    parser.add_argument("--repetitions", type=positive, default=21, metavar="N")
     repetitions = parser.parse_args().repetitions
     python = _wrapper_python()
     print(f"deploy --help, {repetitions} times each, alternating. {machine()}.\n")
