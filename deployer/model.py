@@ -350,8 +350,16 @@ class Revision:
     chart: str = ""
 
     def objects(self) -> tuple[Json, ...]:
-        """The manifests as objects; none for a release made by others."""
-        return tuple(json.loads(text) for text in self.manifests)
+        """The manifests as objects, read from Helm's rendered YAML for a release made by others."""
+        if self.manifests:
+            return tuple(json.loads(text) for text in self.manifests)
+        import yaml
+
+        try:
+            documents = list(yaml.load_all(self.manifest, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+        except yaml.YAMLError:
+            return ()
+        return tuple(one for one in documents if isinstance(one, dict) and {"kind", "metadata"} <= one.keys())
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,7 +447,7 @@ class PhaseTiming:
 
 @dataclass(frozen=True)
 class TargetResult:
-    """What became of one target. `url` is what is asked from outside, through the `host:port` that settings fix, if any."""
+    """What became of one target. `url` is asked from outside, `through` a `host:port` where the settings fix one."""
 
     target: Target
     outcome: Outcome

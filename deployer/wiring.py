@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +18,7 @@ from deployer.events import Sink
 from deployer.execute.executor import RegionPorts
 from deployer.execute.phases import Phases
 from deployer.execute.ports import (
+    Announcement,
     ArtefactFetcher,
     ContextObserver,
     ImageBuilder,
@@ -26,6 +27,7 @@ from deployer.execute.ports import (
     SecretsDecryptor,
 )
 from deployer.masking import Masker
+from deployer.masking.document import mask_texts
 from deployer.model import Json, Secret, Settings, Target
 
 if TYPE_CHECKING:
@@ -65,6 +67,10 @@ class Wiring:
     def root(self) -> Path:
         """The deployment repository."""
         return self._repository.root
+
+    def mask(self, text: str) -> str:
+        """The text without any secret that is known by now."""
+        return self._masker.mask(text)
 
     def load(
         self,
@@ -212,7 +218,7 @@ class Wiring:
         """Slack."""
         from deployer.adapters.slack import SlackNotifier
 
-        return SlackNotifier(settings.slack, channel)
+        return MaskedNotifier(SlackNotifier(settings.slack, channel), self._masker.mask)
 
     def lock(self, target: Target) -> AbstractContextManager[None]:
         """One deployment of an app in a region at a time on this machine."""
@@ -268,6 +274,20 @@ class Wiring:
             if self._directory is None:
                 self._directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="deploy-")))
             return self._directory
+
+
+class MaskedNotifier:
+    """Masks what is announced: failures quote pods and events."""
+
+    def __init__(self, notifier: Notifier, mask: Callable[[str], str]) -> None:
+        self._notifier = notifier
+        self._mask = mask
+
+    def announce(self, announcement: Announcement) -> str | None:
+        """Announce it masked."""
+        blocks = mask_texts(announcement.blocks, self._mask)
+        thread = tuple(map(self._mask, announcement.thread))
+        return self._notifier.announce(Announcement(self._mask(announcement.text), tuple(blocks), thread))
 
 
 def _todays(manifest: Json) -> Json:

@@ -39,6 +39,9 @@ class FakeCluster:
         self.react(self)
         return self.objects.get(key)
 
+    def delete(self, key: ObjectKey) -> None:
+        self.objects.pop(key, None)
+
     def preview(self, manifest: Json, live: Json | None) -> Json:
         if error := self.refuses.get(manifest["kind"]):
             raise error

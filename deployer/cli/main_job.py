@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from deployer.cli.confirmation import confirm_deletions
 from deployer.cli.display import display
+from deployer.cli.masked import MaskingSink, masked_error
 from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
 from deployer.errors import DeployError, InterruptedBySignal
+from deployer.masking.document import mask_texts
 from deployer.model import DeploymentResult, TargetResult
 from deployer.pipeline import Deployment, Request, new_deployment_id
 from deployer.plan.steps import Plan
+
+if TYPE_CHECKING:
+    from deployer.wiring import Wiring
 
 
 @dataclass(frozen=True)
@@ -39,23 +46,26 @@ class Asked:
 
 def run(asked: Asked) -> None:
     """Do it; raises typer.Exit with the exit code, or the DeployError that ended it before anything was changed."""
-    try:
-        result, signalled = _deploy(asked)
-    except DeployError as error:
-        if asked.as_json:
-            from deployer.report.document import error_document
-
-            _print(json.dumps(error_document(error), indent=2))
-        raise
-    _report(result, asked)
-    raise typer.Exit(_exit_code(result, signalled, asked))
-
-
-def _deploy(asked: Asked) -> tuple[DeploymentResult, InterruptedBySignal | None]:
     from deployer.wiring import Wiring
 
     deployment = new_deployment_id()
-    with display(verbose=asked.verbose) as sink, Wiring(asked.directory, deployment) as wiring:
+    with Wiring(asked.directory, deployment) as wiring:
+        try:
+            result, signalled = _deploy(asked, deployment, wiring)
+        except DeployError as error:
+            masked = masked_error(error, wiring.mask)
+            if asked.as_json:
+                from deployer.report.document import error_document
+
+                _print(json.dumps(error_document(masked), indent=2))
+            raise masked from None
+        _print(_report(result, asked, wiring.mask))
+        raise typer.Exit(_exit_code(result, signalled, asked))
+
+
+def _deploy(asked: Asked, deployment: str, wiring: Wiring) -> tuple[DeploymentResult, InterruptedBySignal | None]:
+    with display(verbose=asked.verbose) as shown:
+        sink = MaskingSink(shown, wiring.mask)
         if asked.stage == SANDBOX_STAGE:
             ready_sandbox(sink, wiring.root)
         configurations = wiring.load(
@@ -64,23 +74,21 @@ def _deploy(asked: Asked) -> tuple[DeploymentResult, InterruptedBySignal | None]
         request = Request(deployment, asked.stage, asked.rebuild, asked.plan_only, asked.timeout)
 
         def confirm(plan: Plan) -> None:
-            with sink.paused():
+            with shown.paused():
                 confirm_deletions(plan, yes=asked.yes)
 
         return Deployment(request, configurations, wiring, sink, confirm).run()
 
 
-def _report(result: DeploymentResult, asked: Asked) -> None:
+def _report(result: DeploymentResult, asked: Asked, mask: Callable[[str], str]) -> str:
     if asked.as_json:
         from deployer.report.document import json_document
 
-        _print(json.dumps(json_document(result), indent=2))
-        return
+        return json.dumps(mask_texts(json_document(result), mask), indent=2)
     from deployer.report.terminal import terminal_lines
 
-    if sys.stdout.isatty() and sys.stderr.isatty():
-        _print("")
-    _print("\n".join(terminal_lines(result, colour=sys.stdout.isatty())))
+    lines = terminal_lines(result, colour=sys.stdout.isatty())
+    return mask("\n".join(["", *lines] if sys.stdout.isatty() and sys.stderr.isatty() else lines))
 
 
 def _print(text: str) -> None:

@@ -21,6 +21,7 @@ from deployer.model import (
     Evidence,
     HealthCheckSettings,
     Json,
+    ObjectKey,
     Outcome,
     Settings,
     Target,
@@ -236,7 +237,7 @@ class Execution:
         work = self._work
         stored = work.ports.releases.revisions(work.app.app_name, work.namespace)
         objects = next((revision.objects() for revision in stored if revision.number == self._revision), ())
-        result = self._watch_objects(objects, min(work.timeout, 300.0))
+        result = self._watch_objects(objects, min(work.timeout, 300.0), remove=work.ports.cluster.delete)
         if not result.ready:
             return "failed", f"rolled back to revision {back_to}, which does not become ready: {result.reason}"
         if work.plan.good_revision == back_to and self._revision is not None:
@@ -245,7 +246,10 @@ class Execution:
 
     # What the steps share.
 
-    def _watch_objects(self, objects: tuple[Json, ...], timeout: float) -> WatchResult:
+    def _watch_objects(
+        self, objects: tuple[Json, ...], timeout: float, remove: Callable[[ObjectKey], None] | None = None
+    ) -> WatchResult:
+        """`remove` frees a StatefulSet that a broken pod of the revision that we leave holds up for ever."""
         result = watch(
             self._work.ports.cluster,
             objects,
@@ -254,6 +258,7 @@ class Execution:
             self._sink,
             self._work.target,
             stop=self._stop,
+            remove=remove,
         )
         self._workloads = result.workloads
         return result

@@ -14,7 +14,7 @@ from deployer.plan.content_hash import docker_hash as hash_context
 from deployer.plan.difference import drifted
 from deployer.plan.facts import ImageFacts, ReleaseFacts, TargetFacts
 from deployer.plan.identity import rebuilt
-from deployer.plan.manifests import PreparedManifests, check_release_size, is_hook
+from deployer.plan.manifests import PreparedManifests, check_release_size, immutable_changes, is_hook
 
 
 class ManifestSource(Protocol):
@@ -120,6 +120,9 @@ def _compare(
         present = None if is_hook(manifest) else cluster.get(key)
         if not is_hook(manifest):
             live[key] = present
+        if present is not None and (forbidden := immutable_changes(manifest, present)):
+            refused += forbidden
+            continue
         try:
             preview = cluster.preview(manifest, present)
         except ConfigurationError as error:

@@ -127,6 +127,10 @@ class Cluster(Protocol):
         """
         ...
 
+    def delete(self, key: ObjectKey) -> None:
+        """Delete a live object; one that is gone already is no error."""
+        ...
+
     def list(
         self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
     ) -> Sequence[Json]:

@@ -182,6 +182,15 @@ class KubernetesCluster:
         )
         return self._object(response, f"changing {key}")
 
+    def delete(self, key: ObjectKey) -> None:
+        """Delete the live object; one that is gone already is no error."""
+        resource = self._kinds.find(key.api_version, key.kind)
+        if resource is None:
+            raise _unknown_kind(key)
+        response = self._connection().request("DELETE", self._path(key, resource))
+        if response.status_code != 404:
+            self._object(response, f"deleting {key}")
+
     def close(self) -> None:
         """Close the connections; the next question opens them again."""
         with self._lock:
