@@ -24,9 +24,9 @@ class Progress:
 
 @pytest.fixture(scope="session", autouse=True)
 def sandbox() -> Iterator[Path]:
-    """The repository that the sandbox gives access to itself. What was not up before goes down afterwards."""
+    """The repository that the sandbox gives access to itself. Where it was down before, it goes down afterwards."""
     before = state()
     up(Progress(), REPOSITORY)
     yield REPOSITORY
-    if before != "up":
+    if before in ("never started", "down"):
         down(Progress())
