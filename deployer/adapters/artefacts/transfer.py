@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -17,6 +16,7 @@ from typing import Any, BinaryIO
 from deployer.adapters.artefacts.cache import unwritable
 from deployer.adapters.artefacts.remote import Body, Changed, Remote, Transient, Version
 from deployer.adapters.artefacts.retry import with_attempts
+from deployer.adapters.artefacts.writer import HashingWriter
 from deployer.errors import DeployError, UnreachableError
 
 _ATTEMPTS_WITHOUT_PROGRESS = 5
@@ -49,7 +49,7 @@ class Transfer:
         self._stop = stop
         self._pause = pause
         self._version: Version | None = None
-        self._digest = hashlib.sha256()
+        self._writer: HashingWriter
         self._done = 0
         self._checkpoint = 0
         self._idle_attempts = 0
@@ -84,15 +84,18 @@ class Transfer:
             raise unwritable(self._path.parent.parent, error) from error
         self._note.unlink(missing_ok=True)
         assert self._version is not None  # noqa: S101 -- for the type checker
-        return self._digest.hexdigest(), self._done, self._version
+        return self._writer.digest.hexdigest(), self._done, self._version
 
     def _attempt(self, file: BinaryIO) -> None:
         if self._stop.is_set():
             raise DeployError("the download was stopped", where=self._remote.label)
         before = self._done
         try:
-            with self._remote.open(self._done, self._version) as body:
-                self._receive(body, file)
+            try:
+                with self._remote.open(self._done, self._version) as body:
+                    self._receive(body, file)
+            finally:
+                self._writer.settle()
             self._check()
         except Changed:
             self._begin_anew(file)
@@ -111,14 +114,14 @@ class Transfer:
         for chunk in body.chunks:
             if self._stop.is_set():
                 raise DeployError("the download was stopped", where=self._remote.label)
-            file.write(chunk)
-            self._digest.update(chunk)
+            self._writer.write(chunk)
             self._done += len(chunk)
             now = time.monotonic()
             if now - self._told >= _PROGRESS_INTERVAL:
                 self._told = now
                 self._progress(self._done, total)
             if self._done - self._checkpoint >= _CHECKPOINT:
+                self._writer.settle()
                 self._save(file)
 
     def _check(self) -> None:
@@ -128,7 +131,7 @@ class Transfer:
             raise Transient(f"the connection broke after {self._done} of {size} bytes")
         if size is not None and self._done > size:
             raise Changed(f"{self._done} bytes came instead of {size}")
-        if sha256 is not None and self._digest.hexdigest() != sha256:
+        if sha256 is not None and self._writer.digest.hexdigest() != sha256:
             raise Changed("what came in is damaged: its SHA-256 is not the one that the source names")
         self._progress(self._done, self._done)
 
@@ -136,12 +139,13 @@ class Transfer:
         self._note.unlink(missing_ok=True)
         file.truncate(0)
         self._version = None
-        self._digest = hashlib.sha256()
+        self._writer = HashingWriter(file)
         self._done = self._checkpoint = 0
 
     def _continue_earlier(self, file: BinaryIO) -> None:
         """Take up what an earlier run has left and noted."""
         length, version = 0, None
+        self._writer = HashingWriter(file)
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             note = json.loads(self._note.read_bytes())
             version = Version(note["identity"], note["size"], note["sha256"], resumable=True)
@@ -152,7 +156,7 @@ class Transfer:
         file.truncate(length)
         file.seek(0)
         while chunk := file.read(1024 * 1024):
-            self._digest.update(chunk)
+            self._writer.digest.update(chunk)
         self._done, self._version = length, version
 
     def _save(self, file: BinaryIO) -> None:
