@@ -118,8 +118,8 @@ _CAUSES = (
         "AWS does not allow kms:Decrypt",
         "not allowed",
         _say(
-            "allow kms:Decrypt for the key in the IAM policy and the key's own policy (docs/iam.md has it); for the stage "
-            "local `deploy sandbox up` makes keys and files anew"
+            "allow kms:Decrypt for the key in the IAM policy and the key's own policy (docs/iam.md has it); for the "
+            "stage local `deploy sandbox up` makes keys and files anew"
         ),
     ),
     _Cause(
