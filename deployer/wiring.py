@@ -45,7 +45,7 @@ class Wiring:
     def __init__(self, directory: Path | None, deployment: str) -> None:
         self._repository = Repository.find(Path.cwd(), directory)
         self._deployment = deployment
-        self._masker = Masker()
+        self._masker = Masker(public=_names_in(self._repository))
         self._lock = threading.RLock()
         self._stack = ExitStack()
         self._sink: Sink | None = None
@@ -156,14 +156,16 @@ class Wiring:
 
     def registry(self, settings: Settings, target: Target) -> Registry:
         """The region's image registry, with a login that lasts for this run."""
+        from deployer.adapters.aws.account import region_in
         from deployer.adapters.aws.ecr import Ecr
         from deployer.adapters.registry import HttpRegistry
 
-        ecr = Ecr(self._session(settings), settings.ecr)
+        session = self._session(settings, region_in(settings.aws_ecr_prefix))
+        ecr = Ecr(session, settings.ecr)
 
         def credentials() -> tuple[str, Secret]:
             token = ecr.authorization_token()
-            self._masker.add([token.password])
+            self._masker.add([token.password, *session.secrets()])
             return token.user, token.password
 
         return HttpRegistry(credentials, ecr.ensure_repository, self._http)
@@ -251,13 +253,13 @@ class Wiring:
 
         return tools.find(name) or tools.require(name, self._sink)
 
-    def _session(self, settings: Settings) -> Session:
+    def _session(self, settings: Settings, region: str | None = None) -> Session:
         with self._lock:
             if self._sessions is None:
                 from deployer.adapters.aws.session import Sessions
 
                 self._sessions = Sessions()
-        return self._sessions.of(settings.aws_region, settings.aws_profile, settings.aws_config_file)
+        return self._sessions.of(region or settings.aws_region, settings.aws_profile, settings.aws_config_file)
 
     def _http(self) -> httpx2.Client:
         """One client for all HTTP that is not AWS's or Kubernetes'."""
@@ -274,6 +276,12 @@ class Wiring:
             if self._directory is None:
                 self._directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="deploy-")))
             return self._directory
+
+
+def _names_in(repository: Repository) -> set[str]:
+    """What is shown on purpose although a secret may be called the same: apps, stages, regions."""
+    environments = {name for pair in repository.environments for name in pair if name}
+    return environments | set(repository.apps)
 
 
 class MaskedNotifier:

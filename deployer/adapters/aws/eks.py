@@ -85,7 +85,7 @@ class Eks:
         }
 
     def exec_plugin(self, name: str) -> Json:
-        """The `exec` part of a kubeconfig's user. v1beta1 is what lightkube, kubectl and Helm all know."""
+        """The `exec` part of a kubeconfig's user. v1beta1 is what every kubectl and Helm in use knows."""
         access = self._session.access
         # -P: modules beside the plugin, or in the working directory, must not stand in for the standard library's.
         arguments = ["-P", eks_token.__file__, "--cluster", name, "--region", access.region]
