@@ -121,6 +121,7 @@ class ErrorGroup(DeployError):
         self.exit_code = next((code for code in self._severity if code in codes), max(codes, default=1))
 
     def leaves(self) -> Iterator[DeployError]:
+        """The errors in the group."""
         yield from self.errors
 
     def __str__(self) -> str:
