@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import posixpath
 import stat
-import tarfile
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,6 +63,8 @@ def walk(archive: Path, source: str, limits: Limits) -> Iterator[Member]:
 
 
 def _tar_members(archive: Path, head: bytes, meter: _Meter, source: str) -> Iterator[Member]:
+    import tarfile
+
     with _decompressed(archive, head, source) as stream:
         guarded: Any = _Guarded(stream, meter)
         with tarfile.open(fileobj=guarded, mode="r:", encoding="utf-8", errors="surrogateescape") as tar:
@@ -92,6 +92,8 @@ def _tar_members(archive: Path, head: bytes, meter: _Meter, source: str) -> Iter
 
 
 def _zip_members(archive: Path, meter: _Meter) -> Iterator[Member]:
+    import zipfile
+
     with zipfile.ZipFile(archive) as bundle:
         for info in bundle.infolist():
             mode = info.external_attr >> 16 if info.create_system == 3 else 0
