@@ -6,6 +6,7 @@ import ipaddress
 import json
 from pathlib import Path
 
+from deployer.errors import DeploymentFailed
 from deployer.sandbox import files
 from deployer.sandbox.commands import run
 from deployer.sandbox.layout import DOCKER_ADDRESS, DOCKER_BRIDGE, REGIONS, Layout, Region
@@ -36,9 +37,16 @@ def remove_bridges() -> None:
         if not bridge.exists():
             continue
         for port in sorted((bridge / "brif").iterdir()):
-            if _interface(port.name).exists():
-                run(["ip", "link", "delete", port.name])
+            _delete(port.name)
+        _delete(name)
+
+
+def _delete(name: str) -> None:
+    try:
         run(["ip", "link", "delete", name])
+    except DeploymentFailed:
+        if _interface(name).exists():  # else the kernel was faster: its pod's network namespace has ended
+            raise
 
 
 def write_plugins(layout: Layout, region: Region) -> Path:

@@ -103,7 +103,7 @@ def ensure(machine: Machine, daemon: Daemon, *, timeout: float = 60.0) -> bool:
     if record is not None and is_alive(record):
         if record.fingerprint == daemon.fingerprint and _becomes_healthy(machine, daemon, _PATIENCE):
             return False
-        stop(layout, [daemon.name])
+        stop(layout, [daemon.name], grace=3.0)
     _end_strays(layout, daemon)
     _start(layout, daemon)
     if not _becomes_healthy(machine, daemon, timeout):

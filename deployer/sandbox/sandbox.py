@@ -77,9 +77,9 @@ def down(sink: Sink) -> DownResult:
     """End everything that `up` started, and nothing else. What the clusters and registries hold is kept."""
     begun = time.monotonic()
     layout = current()
+    checks.check_privilege()
     if not layout.state.exists():
         return DownResult((), time.monotonic() - begun)
-    checks.check_privilege()
     with _locked(layout, sink):
         ended = _take_down(layout, sink)
     return DownResult(tuple(ended), time.monotonic() - begun)
