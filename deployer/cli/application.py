@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -89,44 +91,64 @@ def deploy(
 
 def run(arguments: list[str]) -> int:
     """Run the command line; returns the exit code. Never lets a traceback out unless `--debug` is given."""
-    debug = "--debug" in arguments
     _raise_on_signals()
+    try:
+        return _run(arguments)
+    except BrokenPipeError:  # our reader has gone, and Python would complain at its exit about what is left to write
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere, stream.fileno())
+        return 128 + signal.SIGPIPE
+
+
+def _run(arguments: Sequence[str]) -> int:
+    debug = "--debug" in arguments
     try:
         result = application(args=arguments, prog_name="deploy", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except TyperException as error:
-        _usage(error)
-        return 2
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(error.format_message(), err=True)
+            return 2
+        return _fail(_usage(error), arguments)
     except DeployError as error:
         if debug:
             raise
-        _show(error)
-        return error.exit_code
+        return _fail(error, arguments)
     except (typer.Abort, KeyboardInterrupt):
-        _show(InterruptedBySignal(signal.SIGINT))
-        return 128 + signal.SIGINT
+        return _fail(InterruptedBySignal(signal.SIGINT), arguments)
     except BrokenPipeError:
-        sys.stderr.close()
-        return 128 + signal.SIGPIPE
+        raise
     except Exception as error:  # the last line of defence: no traceback reaches a user
         if debug:
             raise
-        _show(_defect(error))
-        return 1
+        return _fail(_defect(error), arguments)
 
 
-def _usage(error: TyperException) -> None:
+def _fail(error: DeployError, arguments: Sequence[str]) -> int:
+    """Tell the error to people, and on standard output to a program that asked for JSON; its exit code."""
+    from deployer.cli.messages import show_error
+
+    if "--json" in arguments:
+        import json
+
+        from deployer.report.document import error_document
+
+        sys.stdout.write(json.dumps(error_document(error), indent=2) + "\n")
+        sys.stdout.flush()
+    show_error(error)
+    return error.exit_code
+
+
+def _usage(error: TyperException) -> DeployError:
     """What is wrong with the command line, and how to find out what is right."""
     from deployer.errors import UsageError
 
     message = str(getattr(error, "format_message", lambda: str(error))()).rstrip(".")
     context = getattr(error, "ctx", None)
-    if type(error).__name__ == "NoArgsIsHelpError":
-        typer.echo(message, err=True)
-        return
     command = context.command_path.strip() if context is not None else "deploy"
-    _show(UsageError(message, hint=f"`{command} --help` shows what it takes"))
+    return UsageError(message, hint=f"`{command} --help` shows what it takes")
 
 
 def _defect(error: Exception) -> DeployError:
@@ -136,12 +158,6 @@ def _defect(error: Exception) -> DeployError:
         why=type(error).__name__,
         hint="run the same command with --debug and report what it prints (it may contain values: read it first)",
     )
-
-
-def _show(error: DeployError) -> None:
-    from deployer.cli.messages import show_error
-
-    show_error(error)
 
 
 def _raise_on_signals() -> None:

@@ -53,12 +53,7 @@ def run(asked: Asked) -> None:
         try:
             result, signalled = _deploy(asked, deployment, wiring)
         except DeployError as error:
-            masked = masked_error(error, wiring.mask)
-            if asked.as_json:
-                from deployer.report.document import error_document
-
-                _print(json.dumps(error_document(masked), indent=2))
-            raise masked from None
+            raise masked_error(error, wiring.mask) from None
         _print(_report(result, asked, wiring.mask))
         raise typer.Exit(_exit_code(result, signalled, asked))
 
