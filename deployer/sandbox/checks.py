@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -9,6 +10,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from deployer.adapters import process
 from deployer.errors import ConfigurationError, DeployError, raise_all
 from deployer.sandbox import cgroups, network, processes
 from deployer.sandbox.layout import (
@@ -25,6 +27,7 @@ _CONTROLLERS = {"cpu", "cpuset", "memory", "pids"}
 _CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21, "CAP_SYS_CHROOT": 18, "CAP_MKNOD": 27}
 _DISK = 2 * 1024**3
 _LISTEN = "0A"
+_FILE_SYSTEMS = Path("/proc/filesystems")
 
 
 def check_machine(layout: Layout) -> None:
@@ -60,6 +63,8 @@ def _missing_capabilities() -> Iterator[DeployError]:
 def _missing_kernel_features() -> Iterator[DeployError]:
     missing = [f"cgroup controller {name}" for name in sorted(_CONTROLLERS - cgroups.controllers())]
     missing += [f"{kind} namespaces" for kind in ("net", "mnt", "pid", "ipc", "uts") if not _namespace(kind).exists()]
+    if not _has_file_system("overlay"):
+        missing.append("the file system overlay")
     if missing:
         yield ConfigurationError(
             "this machine's kernel lacks what containers need",
@@ -71,6 +76,14 @@ def _missing_kernel_features() -> Iterator[DeployError]:
             yield ConfigurationError(
                 f"control groups cannot be made in {hierarchy}", hint="in a container, run that with --privileged"
             )
+
+
+def _has_file_system(name: str) -> bool:
+    """Whether the kernel has it, in itself or as a module."""
+    if name not in _FILE_SYSTEMS.read_text().split():
+        with contextlib.suppress(DeployError):
+            process.run(["modprobe", name], timeout=10)
+    return name in _FILE_SYSTEMS.read_text().split()
 
 
 def _namespace(kind: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from deployer.sandbox.processes import Daemon, Machine, ensure
 def ensure_slack(machine: Machine) -> bool:
     """Have the Slack endpoint running; True when it was started now."""
     program = Path(__file__).with_name("slack_server.py")
-    command: list[str | Path] = [sys.executable, "-I", "-S", program, SHARED_ADDRESS, str(SLACK_PORT)]
+    python = os.path.realpath(sys.executable)  # whichever environment we run in, it is the same program
+    command: list[str | Path] = [python, "-I", "-S", program, SHARED_ADDRESS, str(SLACK_PORT)]
     return ensure(machine, Daemon("slack", command, slack_health, configuration=(program.read_text(),)))
 
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from deployer.adapters import process
 from deployer.errors import ConfigurationError, DeployError
 from deployer.sandbox import cgroups, checks, network, processes
 from deployer.sandbox.layout import Layout
@@ -108,6 +109,19 @@ def test_names_missing_controllers(monkeypatch: pytest.MonkeyPatch, layout: Layo
     monkeypatch.setattr(cgroups, "hierarchies", list)
     (error,) = errors_of(layout)
     assert error.why == "missing: cgroup controller cpuset, cgroup controller memory"
+
+
+def test_names_a_missing_file_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    systems = tmp_path / "filesystems"
+    systems.write_text("nodev\ttmpfs\n\text4\n")
+    monkeypatch.setattr(checks, "_FILE_SYSTEMS", systems)
+    monkeypatch.setattr(cgroups, "controllers", lambda: {"cpu", "cpuset", "memory", "pids"})
+    monkeypatch.setattr(cgroups, "hierarchies", list)
+    tried = []
+    monkeypatch.setattr(process, "run", lambda command, timeout: tried.append(command))
+    (error,) = checks._missing_kernel_features()
+    assert error.why == "missing: the file system overlay"
+    assert tried == [["modprobe", "overlay"]]
 
 
 def test_every_part_has_an_address_of_its_own(layout: Layout) -> None:

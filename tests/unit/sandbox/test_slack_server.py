@@ -18,7 +18,7 @@ from deployer.sandbox import slack_server
 @pytest.fixture
 def address() -> Iterator[str]:
     server = slack_server.serve("127.0.0.1", 0)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=[0.01])
     thread.start()
     yield f"127.0.0.1:{server.server_address[1]}"
     server.shutdown()
