@@ -1,8 +1,6 @@
 """`python -m deployer` is `deploy`."""
 
-import sys
-
-from deployer.cli import main
+from deployer.cli import entry
 
 if __name__ == "__main__":
-    sys.exit(main())
+    entry()

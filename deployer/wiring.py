@@ -88,6 +88,8 @@ class Wiring:
             decrypted: list[Path] = []
 
             def decrypt(file: Path, *, profile: str | None, config_file: str | None = None) -> Any:
+                if not decrypted:
+                    threading.Thread(target=_import_ahead, daemon=True).start()
                 decrypted.append(file)
                 return self._sops().decrypt(file, profile=profile, config_file=config_file)
 
@@ -276,6 +278,12 @@ class Wiring:
             if self._directory is None:
                 self._directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="deploy-")))
             return self._directory
+
+
+def _import_ahead() -> None:
+    """Import what every deployment needs of AWS while SOPS works; whoever needs it first waits for the rest."""
+    import botocore.client
+    import botocore.session  # noqa: F401
 
 
 def _names_in(repository: Repository) -> set[str]:
