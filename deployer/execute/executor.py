@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import Event, Thread
 
-from deployer.errors import DeployError, DeploymentFailed, HeldError, InterruptedBySignal
+from deployer.errors import DeployError, DeploymentFailed, HeldError
 from deployer.events import Sink, WarningRaised
 from deployer.execute.evidence import collect
 from deployer.execute.outside import health_url, load_balancer, regional_host, serves, wait_until_healthy
@@ -151,7 +151,11 @@ class Execution:
         follower.start()
         try:
             yield
-        except (DeployError, InterruptedBySignal):
+        except DeployError:
+            over.set()
+            follower.join(10)
+            if not failed and (state := watch_.last_look()):
+                failed.append(state)
             if not failed or self._stop.is_set():
                 raise
         finally:

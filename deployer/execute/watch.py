@@ -136,18 +136,30 @@ class HookWatch:
         sleep = sleep or stop.wait
         states: tuple[WorkloadState, ...] = ()
         while self._any and not stop.is_set():
-            try:
-                seen = tuple(state for state in self._watcher.look(clock()) if state.reason != "does not exist yet")
-            except UnreachableError:
-                # Helm asks the same API server and has the last word on it.
-                seen = states
+            # A cluster that does not answer is Helm's affair: it asks the same one and has the last word on it.
+            seen = states if (found := self._look(clock())) is None else found
             if seen != states:
                 sink.emit(RolloutProgress(target, seen))
             states = seen
-            if failed := next((state for state in states if state.verdict == "failed"), None):
+            if failed := _first_failed(states):
                 return failed
             sleep(INTERVAL)
         return None
+
+    def last_look(self, clock: Callable[[], float] = time.monotonic) -> WorkloadState | None:
+        """The hook over which Helm has failed, if it is one: Helm may see it before `run` does, and tells less."""
+        return _first_failed(self._look(clock()) or ()) if self._any else None
+
+    def _look(self, now: float) -> tuple[WorkloadState, ...] | None:
+        """The hooks that exist by now; None when the cluster does not answer."""
+        try:
+            return tuple(state for state in self._watcher.look(now) if state.reason != "does not exist yet")
+        except UnreachableError:
+            return None
+
+
+def _first_failed(states: Sequence[WorkloadState]) -> WorkloadState | None:
+    return next((state for state in states if state.verdict == "failed"), None)
 
 
 def _keys(manifests: Sequence[Json], namespace: str) -> list[ObjectKey]:

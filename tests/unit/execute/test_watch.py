@@ -256,6 +256,16 @@ def test_a_hook_that_will_not_heal_is_told_while_helm_waits() -> None:
     assert time.now == 4.0
 
 
+def test_a_hook_over_which_helm_failed_at_once_is_found_by_a_last_look() -> None:
+    cluster = Cluster()
+    hooks = HookWatch(cluster, HOOKS, "default", POLICY)
+    assert hooks.last_look() is None
+    cluster.objects[HOOK] = job("new", conditions=[{"type": "Failed", "status": "True", "reason": "DeadlineExceeded"}])
+    failed = hooks.last_look()
+    assert failed is not None
+    assert str(failed.key) == "Job/migrate"
+
+
 def test_a_hook_of_an_earlier_run_does_not_count() -> None:
     failed = job("old", conditions=[{"type": "Failed", "status": "True"}])
     cluster, time, stop = Cluster({HOOK: failed}), Time(), Event()
