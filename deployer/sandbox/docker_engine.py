@@ -9,7 +9,7 @@ from pathlib import Path
 from deployer.sandbox import files, procfs, teardown
 from deployer.sandbox.layout import CGROUP, DOCKER_BRIDGE, Layout
 from deployer.sandbox.parts import DOCKER
-from deployer.sandbox.processes import Daemon, Machine, ensure, is_alive, read
+from deployer.sandbox.processes import Daemon, Machine, ensure, is_alive, read, stop
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -46,6 +46,7 @@ def ensure_engine(machine: Machine) -> bool:
     """Have an engine answering on the default socket; True when one was started now."""
     layout = machine.layout
     if uses_foreign_engine(layout):
+        stop(layout, [DOCKER])  # forgets one of ours that has ended
         return False
     # The machine's own configuration (/etc/docker/daemon.json) is for the machine's own engine.
     configuration = layout.state / "dockerd.json"
@@ -71,4 +72,6 @@ def ensure_engine(machine: Machine) -> bool:
         for stale in (layout.run / "docker.pid", layout.run / "docker" / "containerd" / "containerd.pid"):
             stale.unlink(missing_ok=True)
         teardown.note_docker_key(layout)
-    return ensure(machine, Daemon(DOCKER, command, lambda: engine_health(layout)))
+    places = [str(machine.programs[name].parent) for name in ("containerd", "runc")]
+    environment = {"PATH": ":".join([*places, "/usr/local/sbin", "/usr/sbin", "/usr/local/bin", "/usr/bin", "/bin"])}
+    return ensure(machine, Daemon(DOCKER, command, lambda: engine_health(layout), environment))

@@ -120,6 +120,9 @@ REGIONS = (
     Region("seoul", 3, "ap-northeast-2"),
 )
 
+SECRETS_FILES = (f"secrets_{STAGE}.yml", *(f"secrets_{STAGE}.{region.name}.yml" for region in REGIONS))
+"""The stage's encrypted files below `group_vars/`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:

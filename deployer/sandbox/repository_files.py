@@ -13,7 +13,7 @@ from deployer.adapters import process
 from deployer.errors import ConfigurationError, DeploymentFailed
 from deployer.sandbox import cluster, files
 from deployer.sandbox.aws import ACCESS_KEY, SECRET_KEY
-from deployer.sandbox.layout import AWS_ENDPOINT, REGIONS, STAGE, Layout
+from deployer.sandbox.layout import AWS_ENDPOINT, REGIONS, SECRETS_FILES, STAGE, Layout
 
 _DIRECTORY = ".sandbox"
 
@@ -73,10 +73,8 @@ def _samples() -> dict[str, Mapping[str, Any]]:
             "notmyapp": {"Replicas": 1, "DATABASE_URL": "psql://much@wow:7654"},
         }
     }
-    return {
-        f"secrets_{STAGE}.yml": stage,
-        **{f"secrets_{STAGE}.{each.name}.yml": region for each in REGIONS},
-    }
+    first, *others = SECRETS_FILES
+    return {first: stage, **dict.fromkeys(others, region)}
 
 
 def _write_secret(file: Path, content: Mapping[str, Any], root: Path, sops: Path) -> Path | None:

@@ -59,7 +59,8 @@ def up(sink: Sink, repository_root: Path | None) -> UpResult:
     layout = current()
     checks.check_machine(layout)
     programs = tools.ensure([*tools.SANDBOX, "sops"], sink)
-    python = moto_environment.ensure(sink)
+    with _explained():
+        python = moto_environment.ensure(sink)
     with _locked(layout, sink):
         checks.check_machine(layout)  # once more: much may have happened meanwhile
         _prepare(layout)
@@ -112,7 +113,7 @@ def _locked(layout: Layout, sink: Sink) -> Iterator[None]:
     """One at a time changes the sandbox. The system frees the lock however its holder ends."""
     import filelock
 
-    try:
+    with _explained():
         layout.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = filelock.FileLock(layout.lock)
         try:
@@ -120,14 +121,21 @@ def _locked(layout: Layout, sink: Sink) -> Iterator[None]:
         except filelock.Timeout:
             sink.emit(OutputLine("sandbox", "another process is changing the sandbox; waiting for it"))
             lock.acquire()
-    except OSError as error:
-        raise ConfigurationError(
-            "the sandbox's directory cannot be written", where=str(layout.state), why=error.strerror
-        ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """A full disk or a missing permission, as an error that a user can read."""
     try:
         yield
-    finally:
-        lock.release()
+    except OSError as error:
+        raise ConfigurationError(
+            "a file of the sandbox cannot be read or written", where=error.filename, why=error.strerror or str(error)
+        ) from error
 
 
 def _prepare(layout: Layout) -> None:
@@ -150,7 +158,8 @@ def _prepare(layout: Layout) -> None:
     link = layout.run / "state"
     if not link.is_symlink():
         link.symlink_to(layout.state)
-    write_marker(layout, "up")
+    if state(layout) != "up":
+        write_marker(layout, "up")  # so that it counts as broken until everything runs
     certificates.ensure(layout)
     for region in REGIONS:
         if not network.has_bridge(region.bridge):
@@ -222,8 +231,8 @@ def _start_region(
 
 
 def _take_down(layout: Layout, sink: Sink) -> list[str]:
+    write_marker(layout, "down")  # first: `up` cleans up after a `down` that was interrupted
     with Work(sink, threading.Event()) as work:
         ended = work.start("end processes", lambda: teardown.end_processes(layout))
         work.start("remove mounts, bridges and control groups", lambda: teardown.remove_traces(layout), after=[ended])
-    write_marker(layout, "down")
     return ended.result()

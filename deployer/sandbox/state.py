@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from deployer.sandbox import files, processes, procfs
-from deployer.sandbox.layout import Layout, current
+from deployer.sandbox.layout import SECRETS_FILES, Layout, current
 
 State = Literal["never started", "up", "broken", "down"]
 """`broken`: it was brought up, and something that belongs to it does not run now (a crash, a reboot)."""
@@ -40,6 +41,12 @@ def write_marker(layout: Layout, wanted: Literal["up", "down"], records: Iterabl
     layout.state.mkdir(parents=True, exist_ok=True)
     found = {record.name: (record.pid, record.start_time) for record in records}
     files.write(layout.marker, json.dumps({"wanted": wanted, "boot": procfs.boot_id(), "processes": found}))
+
+
+def has_access(repository_root: Path) -> bool:
+    """Whether `up` has written the repository's access to the sandbox; a new clone lacks it although all runs."""
+    needed = [".sandbox/aws-config", ".sandbox/kubeconfig", *(f"group_vars/{name}" for name in SECRETS_FILES)]
+    return all((repository_root / name).is_file() for name in needed)
 
 
 def state(layout: Layout | None = None) -> State:

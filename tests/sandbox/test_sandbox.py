@@ -430,6 +430,15 @@ def test_an_interrupted_start_is_taken_up_again(layout: Layout) -> None:
     assert_all_well()
 
 
+def test_a_stop_that_was_killed_is_taken_up_again(layout: Layout) -> None:
+    stopping = deploy_sandbox("down")
+    eventually(lambda: state() == "down")
+    stopping.kill()
+    stopping.communicate(timeout=60)
+    up(Silence(), REPOSITORY)
+    assert_all_well()
+
+
 def test_reset_forgets_what_the_clusters_held(layout: Layout) -> None:
     put_note(layout, REGIONS[0])
     reset(Silence(), REPOSITORY)

@@ -10,6 +10,7 @@ import pytest
 from deployer.errors import ConfigurationError, DeploymentFailed
 from deployer.sandbox import certificates, repository_files
 from deployer.sandbox.layout import Layout
+from deployer.sandbox.state import has_access
 
 SOPS = """#!/bin/sh
 # "Encrypts" by reversing; a file with the word "old" in it was encrypted with a key that has gone.
@@ -58,7 +59,9 @@ FILES = {
 
 
 def test_writes_everything_once(layout: Layout, root: Path, sops: Path) -> None:
+    assert not has_access(root)
     assert set(repository_files.write(layout, root, sops)) == FILES
+    assert has_access(root)
     assert repository_files.write(layout, root, sops) == ()
     found = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
     assert found == FILES
