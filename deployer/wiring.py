@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import threading
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from deployer.adapters.aws.profiles import choose_profile
 from deployer.config import Configuration, Inputs, Repository, load
-from deployer.errors import UsageError
+from deployer.errors import DeployError, UsageError
 from deployer.events import Sink
 from deployer.execute.executor import RegionPorts
 from deployer.execute.phases import Phases
@@ -89,7 +90,7 @@ class Wiring:
 
             def decrypt(file: Path, *, profile: str | None, config_file: str | None = None) -> Any:
                 if not decrypted:
-                    threading.Thread(target=_import_ahead, daemon=True).start()
+                    threading.Thread(target=self._prepare_ahead, args=(applications,), daemon=True).start()
                 decrypted.append(file)
                 return self._sops().decrypt(file, profile=profile, config_file=config_file)
 
@@ -272,18 +273,21 @@ class Wiring:
                 self._http_client = self._stack.enter_context(httpx2.Client(timeout=30.0))
             return self._http_client
 
+    def _prepare_ahead(self, applications: Sequence[str]) -> None:
+        """What artefacts and images will need, while SOPS works; whoever needs it first waits for the rest."""
+        with contextlib.suppress(DeployError):
+            if any("Docker" in self._repository.app(name).entries for name in applications):
+                import botocore.client
+                import botocore.session  # noqa: F401
+
+                self._http()
+
     def _private_directory(self) -> Path:
         """A directory that only this user can read, and that is gone after the command. It never holds a secret."""
         with self._lock:
             if self._directory is None:
                 self._directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="deploy-")))
             return self._directory
-
-
-def _import_ahead() -> None:
-    """Import what every deployment needs of AWS while SOPS works; whoever needs it first waits for the rest."""
-    import botocore.client
-    import botocore.session  # noqa: F401
 
 
 def _names_in(repository: Repository) -> set[str]:
