@@ -204,6 +204,7 @@ def stop_all(signal_number: int = signal.SIGTERM) -> None:
 
     For the signal handling of the command line; `signal_number` is what stopped us. Returns as soon as SIGTERM went
     out; SIGKILL follows after the grace period while our process lives, so wait for the workers before exiting.
+    Later starts are not hindered (there may be something to repair): workers must look for themselves whether to go on.
     """
     with _running_lock:
         children = list(_running)
@@ -233,20 +234,20 @@ class _Child:
         self.name = Path(argv[0]).name
         self._grace = grace
         self._stopped_by: int | None = None
-        try:
-            self.popen = subprocess.Popen(
-                [os.fspath(argument) for argument in argv],
-                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT if merge else subprocess.PIPE,
-                env=env,
-                cwd=cwd,
-                pass_fds=tuple(pass_fds),
-                start_new_session=True,
-            )
-        except (OSError, ValueError) as error:
-            raise _start_failure(self.name, os.fspath(argv[0]), error, cwd) from error
-        with _running_lock:
+        with _running_lock:  # `stop_all` in another thread waits, and so never misses a program that is just starting
+            try:
+                self.popen = subprocess.Popen(
+                    [os.fspath(argument) for argument in argv],
+                    stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT if merge else subprocess.PIPE,
+                    env=env,
+                    cwd=cwd,
+                    pass_fds=tuple(pass_fds),
+                    start_new_session=True,
+                )
+            except (OSError, ValueError) as error:
+                raise _start_failure(self.name, os.fspath(argv[0]), error, cwd) from error
             _running.add(self)
 
     def __enter__(self) -> _Child:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -18,7 +20,7 @@ from itertools import groupby
 from pathlib import Path
 
 from deployer.adapters import process
-from deployer.errors import DeployError, UnreachableError
+from deployer.errors import DeployError, InterruptedBySignal, UnreachableError
 from deployer.events import OutputLine, PhaseFinished, PhaseStarted, Sink
 from deployer.tools import go
 from deployer.tools.catalogue import GoBuild, Tool
@@ -43,12 +45,13 @@ def get(tools: Sequence[Tool], sink: Sink) -> list[DeployError]:
     modules = [list(group) for _, group in groupby(sorted(tools, key=_module), key=_module)]
     at_once = max(1, min(len(modules), (os.cpu_count() or 1) // 2, _available_memory() // _MEMORY_OF_ONE))
     errors: list[DeployError] = []
+    stopping = threading.Event()
 
     def build_module(group: list[Tool]) -> None:
         try:
             go.check(_module(group[0]), _go_mod(group[0]))
             for tool in group:
-                _build(tool, max(1, (os.cpu_count() or 1) // at_once), sink)
+                _build(tool, max(1, (os.cpu_count() or 1) // at_once), sink, stopping)
         except DeployError as error:
             errors.append(error)
 
@@ -58,6 +61,7 @@ def get(tools: Sequence[Tool], sink: Sink) -> list[DeployError]:
             pass
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
+        stopping.set()
         process.stop_all()
         raise
     finally:
@@ -83,7 +87,7 @@ def install(tool: Tool, executable: Path) -> Path:
     return final
 
 
-def _build(tool: Tool, cores: int, sink: Sink) -> None:
+def _build(tool: Tool, cores: int, sink: Sink, stopping: threading.Event) -> None:
     source = _source(tool)
     phase = f"build {tool.name} {tool.version}"
     sink.emit(PhaseStarted(phase))
@@ -102,6 +106,8 @@ def _build(tool: Tool, cores: int, sink: Sink) -> None:
                 cwd=work,
                 env=go.environment(),
             ) as running:
+                if stopping.is_set():  # looked at after the start, which `stop_all` may have come just before
+                    raise InterruptedBySignal(signal.SIGTERM)
                 trouble = tuple(_watch(tool, running, sink))
             if running.returncode != 0:
                 raise _failure(tool, running.returncode, trouble)
