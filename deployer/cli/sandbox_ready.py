@@ -12,15 +12,16 @@ SANDBOX_STAGE = "local"
 
 def ready_sandbox(sink: Sink, root: Path) -> None:
     """Have the sandbox running. Raises UnreachableError when it was stopped, or when a part of it has died."""
-    from deployer.sandbox.state import state
+    from deployer.sandbox.state import has_access, state
 
     match state():
-        case "up" if (root / ".sandbox").is_dir():
+        case "up" if has_access(root):
             return
-        case "never started" | "up":
+        case "never started" | "up" as found:
             from deployer.sandbox.sandbox import up
 
-            sink.emit(WarningRaised("the sandbox was never started here; starting it", hint="once; it then stays up"))
+            if found == "never started":
+                sink.emit(WarningRaised("the sandbox was never started; starting it", hint="it then stays up"))
             up(sink, root)
         case "down":
             raise UnreachableError("the sandbox is down", hint="run `deploy sandbox up`")

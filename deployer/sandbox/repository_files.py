@@ -14,6 +14,7 @@ from deployer.errors import ConfigurationError, DeploymentFailed
 from deployer.sandbox import cluster, files
 from deployer.sandbox.aws import ACCESS_KEY, SECRET_KEY
 from deployer.sandbox.layout import AWS_ENDPOINT, REGIONS, SECRETS_FILES, STAGE, Layout
+from deployer.sandbox.state import ACCESS_FILE, aws_process
 
 _DIRECTORY = ".sandbox"
 
@@ -31,6 +32,7 @@ def write(layout: Layout, root: Path, sops: Path) -> tuple[str, ...]:
             _write(directory / "aws-config", _aws_config()),
             _write(directory / "kubeconfig", json.dumps(cluster.kubeconfig(layout, "admin"), indent=1) + "\n", 0o600),
             *_write_secrets(root, sops),
+            _write(root / ACCESS_FILE, aws_process(layout)),
         ]
     except OSError as error:
         raise ConfigurationError(

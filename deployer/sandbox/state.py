@@ -43,10 +43,28 @@ def write_marker(layout: Layout, wanted: Literal["up", "down"], records: Iterabl
     files.write(layout.marker, json.dumps({"wanted": wanted, "boot": procfs.boot_id(), "processes": found}))
 
 
-def has_access(repository_root: Path) -> bool:
-    """Whether `up` has written the repository's access to the sandbox; a new clone lacks it although all runs."""
+ACCESS_FILE = ".sandbox/aws-process"
+"""In a deployment repository: the process of the AWS endpoint whose keys its secrets were encrypted with."""
+
+
+def aws_process(layout: Layout) -> str:
+    """Names the process of the AWS endpoint, whose keys end with it; empty when there is none."""
+    record = processes.read(layout, "aws")
+    return f"{record.identity}\n" if record else ""
+
+
+def has_access(repository_root: Path, layout: Layout | None = None) -> bool:
+    """Whether `up` has written the repository's access to the sandbox as it runs now.
+
+    A new clone lacks it although all runs; another clone's is outdated once the AWS endpoint has been started anew.
+    """
     needed = [".sandbox/aws-config", ".sandbox/kubeconfig", *(f"group_vars/{name}" for name in SECRETS_FILES)]
-    return all((repository_root / name).is_file() for name in needed)
+    if not all((repository_root / name).is_file() for name in needed):
+        return False
+    try:
+        return (repository_root / ACCESS_FILE).read_text() == aws_process(layout or current())
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def state(layout: Layout | None = None) -> State:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 
@@ -50,6 +51,7 @@ def sops(tmp_path: Path) -> Path:
 FILES = {
     ".sandbox/.gitignore",
     ".sandbox/aws-config",
+    ".sandbox/aws-process",
     ".sandbox/kubeconfig",
     "group_vars/secrets_local.yml",
     "group_vars/secrets_local.london.yml",
@@ -59,9 +61,9 @@ FILES = {
 
 
 def test_writes_everything_once(layout: Layout, root: Path, sops: Path) -> None:
-    assert not has_access(root)
+    assert not has_access(root, layout)
     assert set(repository_files.write(layout, root, sops)) == FILES
-    assert has_access(root)
+    assert has_access(root, layout)
     assert repository_files.write(layout, root, sops) == ()
     found = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
     assert found == FILES
@@ -107,3 +109,13 @@ def test_a_repository_that_cannot_be_written(layout: Layout, root: Path, sops: P
     with pytest.raises(ConfigurationError) as caught:
         repository_files.write(layout, root, sops)
     assert caught.value.where == str(root / ".sandbox")
+
+
+def test_access_is_outdated_once_the_aws_endpoint_was_started_anew(layout: Layout, root: Path, sops: Path) -> None:
+    repository_files.write(layout, root, sops)
+    layout.processes.mkdir(parents=True, exist_ok=True)
+    record = {"name": "aws", "pid": 7, "start_time": 9, "boot": "a", "fingerprint": "b"}
+    (layout.processes / "aws.json").write_text(json.dumps(record))
+    assert not has_access(root, layout)
+    repository_files.write(layout, root, sops)
+    assert has_access(root, layout)
