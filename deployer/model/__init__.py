@@ -1,0 +1,56 @@
+"""The nouns of a deployment, as frozen dataclasses that everything else shares.
+
+The classes with `__pydantic_config__` are also the schema of the user's files: `config` validates YAML into them,
+spelling each field in PascalCase (`aws_ecr_prefix` is the key `AwsEcrPrefix`).
+"""
+
+from deployer.model.app import App, DockerSpec, Download, InlineFile
+from deployer.model.basics import Json, Secret, Target, pascal_case
+from deployer.model.image import Artefact, ContextEntry, EntryKind, Image
+from deployer.model.release import DeploymentRecord, ObjectKey, Revision
+from deployer.model.result import SUCCESSES, DeploymentResult, Outcome, PhaseTiming, TargetResult
+from deployer.model.rollout import ContainerEvidence, Evidence, PodState, Verdict, WorkloadState
+from deployer.model.settings import (
+    ClusterSettings,
+    EcrSettings,
+    GitHubSettings,
+    HealthCheckSettings,
+    RolloutSettings,
+    Settings,
+    SlackSettings,
+)
+
+__all__ = [
+    "SUCCESSES",
+    "App",
+    "Artefact",
+    "ClusterSettings",
+    "ContainerEvidence",
+    "ContextEntry",
+    "DeploymentRecord",
+    "DeploymentResult",
+    "DockerSpec",
+    "Download",
+    "EcrSettings",
+    "EntryKind",
+    "Evidence",
+    "GitHubSettings",
+    "HealthCheckSettings",
+    "Image",
+    "InlineFile",
+    "Json",
+    "ObjectKey",
+    "Outcome",
+    "PhaseTiming",
+    "PodState",
+    "Revision",
+    "RolloutSettings",
+    "Secret",
+    "Settings",
+    "SlackSettings",
+    "Target",
+    "TargetResult",
+    "Verdict",
+    "WorkloadState",
+    "pascal_case",
+]

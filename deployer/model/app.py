@@ -1,0 +1,71 @@
+"""An app: what its file says for one target, its manifests apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from deployer.model.basics import STRICT, Secret
+from deployer.model.settings import HealthCheckSettings
+
+
+@dataclass(frozen=True)
+class Download:
+    """One artefact of the Docker context.
+
+    `Src`: `s3://bucket/key[?versionId=…]`, `http(s)://…`, `github://owner/repo/releases/TAG/ASSET`,
+    `github://owner/repo/archive/REF.tar.gz`, or a path in the deployment repository. `Dest`: the path in the context
+    (default: the last part of `Src`; with `Unpack`, the directory to unpack into, default the context itself).
+    """
+
+    __pydantic_config__: ClassVar[Any] = {**STRICT, "alias_generator": str.lower}
+    src: str
+    dest: str | None = None
+    sha256: str | None = None
+    unpack: bool = False
+
+
+@dataclass(frozen=True)
+class InlineFile:
+    """A file of the Docker context that stands in the app file itself."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+    content: str
+    executable: bool = False
+
+
+@dataclass(frozen=True)
+class DockerSpec:
+    """How the app's image is made. `Files`: path in the context → text, or `{Content, Executable}`.
+
+    `Args` are build arguments (part of the content hash); `Secrets` are BuildKit secrets (id → value, not part of it).
+    """
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+    dockerfile: str
+    download: tuple[Download, ...] = ()
+    files: Mapping[str, InlineFile] = field(default_factory=dict)
+    args: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    platforms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class App:
+    """An app file as it reads for one target, all but its manifests (which need the image) evaluated.
+
+    `context_directory` is `apps/NAME/` where it exists; its `*.j2` files are rendered into the Docker context.
+    """
+
+    name: str
+    app_name: str
+    environments: tuple[str, ...]
+    version: str | None = None
+    tag: str | None = None
+    sub_domain: str | None = None
+    docker: DockerSpec | None = None
+    slack_channel: str | None = None
+    health_check: HealthCheckSettings | None = None
+    context_directory: Path | None = None

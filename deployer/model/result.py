@@ -1,0 +1,66 @@
+"""What became of a deployment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from deployer.errors import DeployError
+from deployer.model.basics import Target
+from deployer.model.image import Image
+from deployer.model.rollout import Evidence, WorkloadState
+
+Outcome = Literal[
+    "unchanged", "deployed", "rolled back", "uninstalled", "failed", "not started", "interrupted", "planned"
+]
+"""`rolled back` and `uninstalled` are failures whose traces were removed; `failed` is one that still stands."""
+
+
+SUCCESSES: frozenset[Outcome] = frozenset({"unchanged", "deployed", "planned"})
+"""The outcomes that are what was asked for."""
+
+
+@dataclass(frozen=True)
+class PhaseTiming:
+    """How long a phase of a target took, in seconds."""
+
+    phase: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TargetResult:
+    """What became of one target. `url` is asked from outside, `through` a `host:port` where the settings fix one."""
+
+    target: Target
+    outcome: Outcome
+    version: str | None = None
+    image: Image | None = None
+    revision: int | None = None
+    url: str | None = None
+    through: str | None = None
+    reasons: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    workloads: tuple[WorkloadState, ...] = ()
+    phases: tuple[PhaseTiming, ...] = ()
+    warnings: tuple[str, ...] = ()
+    error: DeployError | None = None
+    evidence: Evidence | None = None
+
+
+@dataclass(frozen=True)
+class DeploymentResult:
+    """What became of one command: every target's result, whatever happened to the others."""
+
+    deployment_id: str
+    stage: str
+    who: str
+    git_commit: str | None
+    seconds: float
+    targets: tuple[TargetResult, ...] = ()
+    phases: tuple[PhaseTiming, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether any target did not end as asked."""
+        return any(target.outcome not in SUCCESSES for target in self.targets)

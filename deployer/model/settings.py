@@ -1,0 +1,101 @@
+"""The group_vars of one stage and region that the tool itself reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from deployer.model.basics import OPEN, STRICT, Secret
+
+
+@dataclass(frozen=True)
+class ClusterSettings:
+    """How to reach the region's cluster: `Name` of an EKS cluster, or `Context` of a `Kubeconfig`."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+    name: str | None = None
+    context: str | None = None
+    kubeconfig: str | None = None
+
+
+@dataclass(frozen=True)
+class SlackSettings:
+    """Where to announce. A bot `Token` with a `Channel`, or an incoming `WebhookUrl`; `ApiUrl` for another endpoint."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+    channel: str | None = None
+    token: Secret | None = None
+    webhook_url: Secret | None = None
+    api_url: str = "https://slack.com/api/"
+
+
+@dataclass(frozen=True)
+class HealthCheckSettings:
+    """How the regional host is asked from outside. Times are in seconds.
+
+    `Stable`: how long it must answer well, without a failure, before it counts as healthy.
+    `ConnectTo`: `host:port` to connect to instead of the load balancer named by the Ingress (split-horizon DNS).
+    """
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+    protocol: Literal["HTTP", "HTTPS"] = "HTTPS"
+    path: str = "/"
+    port: int | None = None
+    search_string: str | None = None
+    interval: Literal[10, 30] = 30
+    failure_threshold: int = 3
+    timeout: float = 120.0
+    stable: float = 0.0
+    connect_to: str | None = None
+
+
+@dataclass(frozen=True)
+class RolloutSettings:
+    """What is tolerated while a rollout is watched. Times are in seconds."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+    timeout: float = 600.0
+    unschedulable_grace: float = 300.0
+    restart_allowance: int = 2
+
+
+@dataclass(frozen=True)
+class EcrSettings:
+    """`CreateRepositories`: make a missing ECR repository on its first use."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+    create_repositories: bool = False
+    scan_on_push: bool = True
+    immutable_tags: bool = True
+
+
+@dataclass(frozen=True)
+class GitHubSettings:
+    """Access to GitHub's API for artefacts; `ApiUrl` is `https://HOST/api/v3` for GitHub Enterprise.
+
+    Without a `Token` the environment's GITHUB_TOKEN or GH_TOKEN is used.
+    """
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+    api_url: str = "https://api.github.com"
+    token: Secret | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The group_vars of one stage and region that the tool itself reads. Other keys are the user's variables."""
+
+    __pydantic_config__: ClassVar[Any] = OPEN
+    aws_region: str
+    dns_domain: str | None = None
+    aws_ecr_prefix: str | None = None
+    aws_profile: str | None = None
+    aws_config_file: str | None = None
+    cluster: ClusterSettings = field(default_factory=ClusterSettings)
+    namespace: str = "default"
+    slack: SlackSettings = field(default_factory=SlackSettings)
+    health_check: HealthCheckSettings = field(default_factory=HealthCheckSettings)
+    rollout: RolloutSettings = field(default_factory=RolloutSettings)
+    ecr: EcrSettings = field(default_factory=EcrSettings)
+    git_hub: GitHubSettings = field(default_factory=GitHubSettings)
+    fingerprint_key: Secret | None = None
