@@ -8,6 +8,7 @@ to every user of the machine, and the environment to this user's other processes
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
 import os
@@ -212,6 +213,22 @@ def stop_all(signal_number: int = signal.SIGTERM) -> None:
         child.stop(signal_number)
 
 
+def end_all(grace: float = GRACE) -> None:
+    """End every program that is still running and wait until it has ended, at most `grace` seconds before SIGKILL.
+
+    For the very end of our process, when workers that were not waited for may have left some. It runs at the
+    interpreter's exit by itself; who calls `os._exit` calls it before.
+    """
+    stop_all()
+    deadline = time.monotonic() + grace
+    with _running_lock:
+        children = list(_running)
+    for child in children:
+        child.finish(deadline)
+
+
+atexit.register(end_all)
+
 # Children are registered because only the main thread sees Ctrl-C, while workers wait for their programs.
 _running: set[_Child] = set()
 _running_lock = threading.RLock()  # a signal handler may interrupt its holder
@@ -278,10 +295,14 @@ class _Child:
 
     def end(self) -> None:
         """Make sure that it and what it started have ended."""
+        if self.popen.returncode is None:
+            self.signal(signal.SIGTERM)
+            self.finish(time.monotonic() + self._grace)
+
+    def finish(self, deadline: float) -> None:
+        """Wait for its end until the deadline (of time.monotonic), then kill what is left of its group."""
         if self.popen.returncode is not None:
             return
-        self.signal(signal.SIGTERM)
-        deadline = time.monotonic() + self._grace
         # WNOWAIT leaves the zombie, so that its group's number cannot be taken by another process meanwhile.
         options = os.WEXITED | os.WNOWAIT | os.WNOHANG
         while time.monotonic() < deadline:

@@ -154,6 +154,22 @@ def test_stop_all_ends_programs_of_other_threads(tmp_path: Path) -> None:
     assert gone(pid)
 
 
+@pytest.mark.parametrize("ending", ["sys.exit(5)", "process.end_all(); os._exit(5)"])
+def test_programs_of_workers_that_nobody_waits_for_end_with_us(tmp_path: Path, ending: str) -> None:
+    file = tmp_path / "pid"
+    code = (
+        "import os, pathlib, sys, threading, time\n"
+        "from deployer.adapters import process\n"
+        "file = pathlib.Path(sys.argv[1])\n"
+        "command = ['sh', '-c', f'echo $$ > {file}; exec sleep 600']\n"
+        "threading.Thread(target=process.run, args=[command], daemon=True).start()\n"
+        "while not (file.exists() and file.read_text()): time.sleep(.005)\n"
+        f"{ending}"
+    )
+    assert process.run(python(code, str(file)), cwd=Path(__file__).parents[3]).returncode == 5
+    assert gone(int(file.read_text()))
+
+
 def test_ctrl_c_ends_the_program(tmp_path: Path) -> None:
     """The child would outlive Ctrl-C otherwise: it has left our process group."""
     file = tmp_path / "pid"
