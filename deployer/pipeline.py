@@ -24,14 +24,16 @@ from deployer.config import Configuration, Manifest
 from deployer.errors import DeployError, InterruptedBySignal
 from deployer.events import Sink, WarningRaised
 from deployer.execute.announcing import Announcer
-from deployer.execute.executor import Execution, Work
+from deployer.execute.executor import Execution
 from deployer.execute.images import WantedImage, provide_images
 from deployer.execute.observe import Observation, Subject, observe
 from deployer.execute.parallel import Outcome, run_all, values_of
 from deployer.execute.phases import Phases
 from deployer.execute.ports import Announcement, DockerContext
 from deployer.execute.services import Services
+from deployer.execute.work import Work
 from deployer.model import DeploymentRecord, DeploymentResult, Image, TargetResult
+from deployer.model import Outcome as OutcomeName
 from deployer.plan.identity import deployment_id
 from deployer.plan.manifests import PreparedManifests, SourceManifest, prepare
 from deployer.plan.planner import plan_target
@@ -191,7 +193,7 @@ class Deployment:
 
     def _run(self, work: Work) -> TargetResult:
         if work.plan.release_action == "none":
-            return replace(_result_of(work), outcome="unchanged", revision=work.plan.current_revision)
+            return work.result("unchanged", revision=work.plan.current_revision)
         return Execution(work, self._sink, self._stop).run()
 
     def _interrupt(self, works: Sequence[Work]) -> None:
@@ -253,13 +255,11 @@ class Deployment:
     def _untouched(self, observation: Observation, plan: TargetPlan) -> TargetResult:
         """The result of a target to which nothing was done: it was only planned, or there was nothing to do."""
         work = self._work(observation, plan, plan.image)
-        result = replace(_result_of(work), workloads=observation.facts.release.workloads)
-        if plan.changes_anything:
-            return replace(result, outcome="planned")
-        return replace(result, outcome="unchanged", revision=plan.current_revision)
+        outcome: OutcomeName = "planned" if plan.changes_anything else "unchanged"
+        return work.result(outcome, revision=plan.current_revision, workloads=observation.facts.release.workloads)
 
     def _not_started(self, observation: Observation, plan: TargetPlan, error: DeployError) -> TargetResult:
-        return replace(_result_of(self._work(observation, plan, plan.image)), outcome="not started", error=error)
+        return self._work(observation, plan, plan.image).result("not started", error=error)
 
     def _result(self, targets: Sequence[TargetResult]) -> DeploymentResult:
         return DeploymentResult(
@@ -281,30 +281,16 @@ def _sources(manifests: Sequence[Manifest]) -> list[SourceManifest]:
     return [SourceManifest(one.content, one.where, one.locate) for one in manifests]
 
 
-def _result_of(work: Work) -> TargetResult:
-    return TargetResult(
-        target=work.target,
-        outcome="not started",
-        version=work.app.version,
-        image=work.plan.image,
-        url=work.url,
-        through=work.through,
-        reasons=work.plan.reasons,
-        changes=work.plan.changes,
-        warnings=work.plan.warnings,
-    )
-
-
 def _kept(work: Work, outcome: Outcome[TargetResult]) -> TargetResult:
     """The result of a job, also of one that was left behind or ended in a way that nobody foresaw."""
     if outcome.value is not None:
         return outcome.value
     if isinstance(outcome.error, DeployError):
-        return replace(_result_of(work), outcome="failed", error=outcome.error)
+        return work.result("failed", error=outcome.error)
     if outcome.error is not None:
         error = DeployError(f"{work.target} ended in a defect of the tool", why=type(outcome.error).__name__)
-        return replace(_result_of(work), outcome="failed", error=error)
+        return work.result("failed", error=error)
     error = DeployError(
         f"{work.target} did not stop in time", hint="run the same command again: it repairs what is left"
     )
-    return replace(_result_of(work), outcome="interrupted", error=error)
+    return work.result("interrupted", error=error)

@@ -6,7 +6,7 @@ import contextlib
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -16,10 +16,8 @@ from deployer.adapters.aws.profiles import choose_profile
 from deployer.config import Configuration, Inputs, Repository, load
 from deployer.errors import DeployError, UsageError
 from deployer.events import Sink
-from deployer.execute.executor import RegionPorts
 from deployer.execute.phases import Phases
 from deployer.execute.ports import (
-    Announcement,
     ArtefactFetcher,
     ContextObserver,
     ImageBuilder,
@@ -27,8 +25,8 @@ from deployer.execute.ports import (
     Registry,
     SecretsDecryptor,
 )
+from deployer.execute.work import RegionPorts
 from deployer.masking import Masker
-from deployer.masking.document import mask_texts
 from deployer.model import Json, Secret, Settings, Target
 
 if TYPE_CHECKING:
@@ -221,7 +219,7 @@ class Wiring:
 
     def notifier(self, settings: Settings, channel: str | None) -> Notifier:
         """Slack."""
-        from deployer.adapters.slack import SlackNotifier
+        from deployer.adapters.slack import MaskedNotifier, SlackNotifier
 
         return MaskedNotifier(SlackNotifier(settings.slack, channel), self._masker.mask)
 
@@ -242,6 +240,8 @@ class Wiring:
 
     def who(self) -> str:
         """Who deploys, and where from."""
+        from deployer.adapters.who import who
+
         return who(os.environ)
 
     # What the ports share.
@@ -296,40 +296,12 @@ def _names_in(repository: Repository) -> set[str]:
     return environments | set(repository.apps)
 
 
-class MaskedNotifier:
-    """Masks what is announced: failures quote pods and events."""
-
-    def __init__(self, notifier: Notifier, mask: Callable[[str], str]) -> None:
-        self._notifier = notifier
-        self._mask = mask
-
-    def announce(self, announcement: Announcement) -> str | None:
-        """Announce it masked."""
-        blocks = mask_texts(announcement.blocks, self._mask)
-        thread = tuple(map(self._mask, announcement.thread))
-        return self._notifier.announce(Announcement(self._mask(announcement.text), tuple(blocks), thread))
-
-
 def _todays(manifest: Json) -> Json:
     """A stored manifest as today's API has it; itself where nothing was removed or nothing takes its place."""
     from deployer.plan.manifests.conversion import convert
     from deployer.plan.manifests.source import Findings, SourceManifest
 
     return convert(SourceManifest(manifest), Findings()) or manifest
-
-
-def who(environment: Mapping[str, str]) -> str:
-    """`anna@laptop`; on Jenkins the user who started the build and the build's tag."""
-    import getpass
-    import socket
-
-    user = environment.get("BUILD_USER_ID")
-    if user is None:
-        try:
-            user = getpass.getuser()
-        except (KeyError, OSError):  # a container whose user has no name
-            user = str(os.getuid())
-    return f"{user}@{environment.get('BUILD_TAG') or socket.gethostname()}"
 
 
 def cache_directory() -> Path:

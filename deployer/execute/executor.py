@@ -5,79 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Event, Thread
 
 from deployer.errors import DeployError, DeploymentFailed, HeldError
 from deployer.events import Sink, WarningRaised
 from deployer.execute.evidence import collect
-from deployer.execute.outside import health_url, load_balancer, regional_host, serves, wait_until_healthy
+from deployer.execute.outside import wait_until_healthy
 from deployer.execute.phases import Phases
-from deployer.execute.ports import Cluster, OutsideProber, ReleaseRequest, Releases
+from deployer.execute.ports import ReleaseRequest
 from deployer.execute.watch import HookWatch, WatchResult, watch
-from deployer.model import (
-    App,
-    DeploymentRecord,
-    Evidence,
-    HealthCheckSettings,
-    Json,
-    ObjectKey,
-    Outcome,
-    Settings,
-    Target,
-    TargetResult,
-    WorkloadState,
-)
-from deployer.plan.manifests import PreparedManifests
-from deployer.plan.steps import TargetPlan
-
-
-@dataclass(frozen=True)
-class RegionPorts:
-    """The ports of one region that executing needs."""
-
-    cluster: Cluster
-    releases: Releases
-    prober: OutsideProber
-
-
-@dataclass(frozen=True)
-class Work:
-    """One target's plan with all that it takes to carry it out. `prepared` has the image pinned."""
-
-    plan: TargetPlan
-    app: App
-    settings: Settings
-    prepared: PreparedManifests
-    record: DeploymentRecord
-    ports: RegionPorts
-    timeout: float
-
-    @property
-    def target(self) -> Target:
-        """The target that this is about."""
-        return self.plan.target
-
-    @property
-    def namespace(self) -> str:
-        """The release's namespace."""
-        return self.settings.namespace
-
-    @property
-    def health(self) -> HealthCheckSettings:
-        """How the app is asked: its own health check, or its region's."""
-        return self.app.health_check or self.settings.health_check
-
-    @property
-    def url(self) -> str | None:
-        """The URL that is asked from outside; None when no Ingress serves the regional host."""
-        host = regional_host(self.app, self.settings, self.target)
-        return health_url(host, self.health) if host and serves(self.prepared.objects, host) else None
-
-    @property
-    def through(self) -> str | None:
-        """The `host:port` that the settings fix for asking; None where the load balancer is found by its Ingress."""
-        return self.health.connect_to if self.url else None
+from deployer.execute.work import Work
+from deployer.model import Evidence, Json, ObjectKey, Outcome, TargetResult, WorkloadState
 
 
 class Execution:
@@ -126,7 +65,7 @@ class Execution:
         if newest != work.plan.current_revision:
             raise HeldError(
                 f"somebody else deployed {work.app.app_name} while this deployment was being prepared",
-                where=self._where,
+                where=self._work.place,
                 why=f"planned upon revision {work.plan.current_revision or 'none'}, and {newest or 'none'} is there",
                 hint="run the same command again: it plans upon what is there now",
             )
@@ -163,25 +102,25 @@ class Execution:
             follower.join(10)
         if failed:
             self._workloads = tuple(failed)
-            raise DeploymentFailed(f"the hook {failed[0].key} failed", where=self._where, why=failed[0].reason)
+            raise DeploymentFailed(f"the hook {failed[0].key} failed", where=self._work.place, why=failed[0].reason)
 
     def _watch(self) -> None:
         with self._phases("rollout") as phase:
             result = self._watch_objects(self._work.prepared.objects, self._work.timeout)
             if not result.ready:
                 raise DeploymentFailed(
-                    f"{self._work.app.app_name} did not become ready", where=self._where, why=result.reason
+                    f"{self._work.app.app_name} did not become ready", where=self._work.place, why=result.reason
                 )
             phase.detail = f"{len(result.workloads)} object{'s' if len(result.workloads) != 1 else ''} ready"
 
     def _ask_outside(self) -> None:
         work = self._work
-        host = regional_host(work.app, work.settings, work.target)
-        if host is None or not serves(work.prepared.objects, host):
+        host = work.host
+        if host is None:
             return
         with self._phases("outside check") as phase:
             asked = wait_until_healthy(
-                work.ports.prober, host, work.health, self._entry_point(host), stop=self._stop, clock=self._clock
+                work.ports.prober, host, work.health, work.entry_point(host), stop=self._stop, clock=self._clock
             )
             phase.detail = f"{host} answers" + (f", asked {asked} times" if asked > 1 else "")
 
@@ -267,46 +206,21 @@ class Execution:
         self._workloads = result.workloads
         return result
 
-    def _entry_point(self, host: str) -> Callable[[], str | None]:
-        """Where to connect to: what the settings say, else the load balancer that the Ingress names."""
-        work, health = self._work, self._work.health
-        if health.connect_to:
-            return lambda: health.connect_to
-        port = health.port or {"HTTP": 80, "HTTPS": 443}[health.protocol]
-
-        def from_ingress() -> str | None:
-            address = load_balancer(work.ports.cluster, work.prepared.objects, work.namespace, host)
-            return f"{address}:{port}" if address else None
-
-        return from_ingress
-
     def _stop_if_asked(self) -> None:
         if self._stop.is_set():
-            raise DeploymentFailed("stopped before the release was changed", where=self._where)
+            raise DeploymentFailed("stopped before the release was changed", where=self._work.place)
 
     def _warn(self, text: str) -> None:
         self._sink.emit(WarningRaised(text, self._work.target))
 
-    @property
-    def _where(self) -> str:
-        return f"{self._work.target.stage} {self._work.target.region}"
-
     def _result(
         self, outcome: Outcome, error: DeployError | None = None, evidence: Evidence | None = None
     ) -> TargetResult:
-        return TargetResult(
-            target=self._work.target,
-            outcome=outcome,
-            version=self._work.app.version,
-            image=self._work.plan.image,
+        return self._work.result(
+            outcome,
             revision=self._revision,
-            url=self._work.url,
-            through=self._work.through,
-            reasons=self._work.plan.reasons,
-            changes=self._work.plan.changes,
             workloads=self._workloads,
             phases=tuple(self._phases.timings),
-            warnings=self._work.plan.warnings,
             error=error,
             evidence=evidence,
         )

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from deployer.errors import ConfigurationError, DeployError, raise_all
-from deployer.execute.executor import RegionPorts
 from deployer.execute.ports import Cluster, DockerContext, Registry
 from deployer.execute.watch import observe as observe_workloads
+from deployer.execute.work import RegionPorts
 from deployer.model import App, DeploymentRecord, Image, Json, ObjectKey, Settings, Target
 from deployer.plan.content_hash import docker_hash as hash_context
 from deployer.plan.difference import drifted

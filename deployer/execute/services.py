@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from deployer.execute.executor import RegionPorts
 from deployer.execute.ports import ArtefactFetcher, ContextObserver, ImageBuilder, Notifier, Registry
+from deployer.execute.work import RegionPorts
 from deployer.model import Settings, Target
 
 

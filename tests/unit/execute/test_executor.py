@@ -9,7 +9,8 @@ import pytest
 
 from deployer.errors import DeploymentFailed, HeldError, UnreachableError
 from deployer.events import WarningRaised
-from deployer.execute.executor import Execution, RegionPorts, Work
+from deployer.execute.executor import Execution
+from deployer.execute.work import RegionPorts, Work
 from deployer.model import (
     App,
     DeploymentRecord,

@@ -1,0 +1,99 @@
+"""What it takes to carry out one target's plan, and what is known of its result from the start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from deployer.execute.outside import health_url, load_balancer, regional_host, serves
+from deployer.execute.ports import Cluster, OutsideProber, Releases
+from deployer.model import App, DeploymentRecord, HealthCheckSettings, Outcome, Settings, Target, TargetResult
+from deployer.plan.manifests import PreparedManifests
+from deployer.plan.steps import TargetPlan
+
+
+@dataclass(frozen=True)
+class RegionPorts:
+    """The ports of one region that executing needs."""
+
+    cluster: Cluster
+    releases: Releases
+    prober: OutsideProber
+
+
+@dataclass(frozen=True)
+class Work:
+    """One target's plan with all that it takes to carry it out. `prepared` has the image pinned."""
+
+    plan: TargetPlan
+    app: App
+    settings: Settings
+    prepared: PreparedManifests
+    record: DeploymentRecord
+    ports: RegionPorts
+    timeout: float
+
+    @property
+    def target(self) -> Target:
+        """The target that this is about."""
+        return self.plan.target
+
+    @property
+    def namespace(self) -> str:
+        """The release's namespace."""
+        return self.settings.namespace
+
+    @property
+    def health(self) -> HealthCheckSettings:
+        """How the app is asked: its own health check, or its region's."""
+        return self.app.health_check or self.settings.health_check
+
+    @property
+    def url(self) -> str | None:
+        """The URL that is asked from outside; None when no Ingress serves the regional host."""
+        return health_url(self.host, self.health) if self.host else None
+
+    @property
+    def through(self) -> str | None:
+        """The `host:port` that the settings fix for asking; None where the load balancer is found by its Ingress."""
+        return self.health.connect_to if self.url else None
+
+    @property
+    def place(self) -> str:
+        """Where this is, for errors: `prod london`."""
+        return f"{self.target.stage} {self.target.region}"
+
+    @property
+    def host(self) -> str | None:
+        """The regional host that is asked from outside; None when no Ingress serves it."""
+        host = regional_host(self.app, self.settings, self.target)
+        return host if host and serves(self.prepared.objects, host) else None
+
+    def entry_point(self, host: str) -> Callable[[], str | None]:
+        """Gives the `host:port` to connect to: what the settings say, else the load balancer that the Ingress names."""
+        health = self.health
+        if health.connect_to:
+            return lambda: health.connect_to
+        port = health.port or {"HTTP": 80, "HTTPS": 443}[health.protocol]
+
+        def from_ingress() -> str | None:
+            address = load_balancer(self.ports.cluster, self.prepared.objects, self.namespace, host)
+            return f"{address}:{port}" if address else None
+
+        return from_ingress
+
+    def result(self, outcome: Outcome, **known: Any) -> TargetResult:
+        """A result with what the plan says; `known` are the fields that came of carrying it out."""
+        return TargetResult(
+            target=self.target,
+            outcome=outcome,
+            version=self.app.version,
+            image=self.plan.image,
+            url=self.url,
+            through=self.through,
+            reasons=self.plan.reasons,
+            changes=self.plan.changes,
+            warnings=self.plan.warnings,
+            **known,
+        )
