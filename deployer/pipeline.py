@@ -17,10 +17,11 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from threading import Event
 
 from deployer import __version__
-from deployer.config import Configuration, Manifest
+from deployer.config import Configuration
 from deployer.errors import DeployError, InterruptedBySignal
 from deployer.events import Sink, WarningRaised
 from deployer.execute.announcing import Announcer
@@ -124,7 +125,8 @@ class Deployment:
         if not any(one.app.docker for one in self._configurations):
             return [None] * len(self._configurations)
         with self._phases("artefacts") as phase:
-            contexts = values_of([lambda one=one: self._context(one) for one in self._configurations])  # type: ignore[misc]
+            jobs = [partial(docker_context, one, self._services, self._sink) for one in self._configurations]
+            contexts = values_of(jobs)
             phase.detail = "; ".join(
                 dict.fromkeys(
                     download.src
@@ -135,25 +137,14 @@ class Deployment:
             )
         return contexts
 
-    def _context(self, configuration: Configuration) -> DockerContext | None:
-        app = configuration.app
-        if app.docker is None:
-            return None
-        fetcher = self._services.fetcher(configuration.settings, configuration.target)
-        artefacts = fetcher.fetch(app.docker.download, self._sink)
-        return self._services.contexts().observe(app, artefacts, configuration.render_text)
-
     def _subject(self, configuration: Configuration, context: DockerContext | None) -> Subject:
         settings, target = configuration.settings, configuration.target
-
-        def prepared(image: Image | None, docker_hash: str | None) -> PreparedManifests:
-            return prepare(_sources(configuration.manifests(docker_hash)), settings, configuration.app, image)
 
         return Subject(
             target=target,
             settings=settings,
             app=configuration.app,
-            prepare=prepared,
+            prepare=partial(prepared_manifests, configuration),
             ports=self._services.region(settings, target),
             context=context,
             registry=self._services.registry(settings, target) if context else None,
@@ -277,8 +268,20 @@ class Deployment:
             self._sink.emit(WarningRaised(warning))
 
 
-def _sources(manifests: Sequence[Manifest]) -> list[SourceManifest]:
-    return [SourceManifest(one.content, one.where, one.locate) for one in manifests]
+def docker_context(configuration: Configuration, services: Services, sink: Sink) -> DockerContext | None:
+    """A target's Docker context, its artefacts fetched into the cache; None for an app without a Docker part."""
+    app = configuration.app
+    if app.docker is None:
+        return None
+    fetcher = services.fetcher(configuration.settings, configuration.target)
+    artefacts = fetcher.fetch(app.docker.download, sink)
+    return services.contexts().observe(app, artefacts, configuration.render_text)
+
+
+def prepared_manifests(configuration: Configuration, image: Image | None, docker_hash: str | None) -> PreparedManifests:
+    """A target's manifests with this image in them, as they are given to Helm."""
+    sources = [SourceManifest(one.content, one.where, one.locate) for one in configuration.manifests(docker_hash)]
+    return prepare(sources, configuration.settings, configuration.app, image)
 
 
 def _kept(work: Work, outcome: Outcome[TargetResult]) -> TargetResult:

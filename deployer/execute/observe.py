@@ -67,7 +67,10 @@ def observe(subject: Subject) -> Observation:
     """
     namespace, name = subject.settings.namespace, subject.app.app_name
     revisions = subject.ports.releases.revisions(name, namespace)
-    identity = _identify(subject, revisions[0].record if revisions else None)
+    last = revisions[0].record if revisions else None
+    identity = identify(subject.app, subject.settings, subject.context, rebuild=subject.rebuild, last=last)
+    if identity is not None and subject.registry is not None:
+        identity = replace(identity, image=replace(identity.image, digest=subject.registry.digest(identity.image)))
     image = identity.image if identity else None
     prepared = subject.prepare(image, identity.docker_hash if identity else None)
     check_release_size(prepared.texts)
@@ -87,22 +90,32 @@ def observe(subject: Subject) -> Observation:
     return Observation(subject, facts, prepared, identity)
 
 
-def _identify(subject: Subject, last: DeploymentRecord | None) -> ImageIdentity | None:
-    """The image that the target needs, with its digest where the registry has it; None without a Docker part.
+def identify(
+    app: App,
+    settings: Settings,
+    context: DockerContext | None,
+    *,
+    rebuild: str | None = None,
+    last: DeploymentRecord | None = None,
+) -> ImageIdentity | None:
+    """The image that an app's content asks for, its digest not asked yet; None without a Docker part.
 
     An image once rebuilt on purpose stays the one for its content: the last revision remembers the salt in its tag.
     """
-    docker, prefix = subject.app.docker, subject.settings.aws_ecr_prefix
-    if docker is None or subject.context is None or subject.registry is None or prefix is None:
+    if app.docker is None or context is None:
         return None
-    content_hash = hash_context(subject.context.entries, platforms=docker.platforms, args=docker.args)
-    salt = subject.rebuild
-    if salt is None and last is not None and last.content_hash == content_hash:
-        salt = last.rebuild
-    tag_hash = rebuilt(content_hash, salt)
-    image = Image.under(prefix, subject.app.app_name, f"{subject.app.tag}-{tag_hash}")
-    image = replace(image, digest=subject.registry.digest(image))
-    return ImageIdentity(image, tag_hash, content_hash, salt)
+    if settings.aws_ecr_prefix is None:
+        raise ConfigurationError(
+            "AwsEcrPrefix is missing",
+            where=f"group_vars of {app.name}'s stage and region",
+            hint="it says where images go: 123456789012.dkr.ecr.eu-west-2.amazonaws.com",
+        )
+    content_hash = hash_context(context.entries, platforms=app.docker.platforms, args=app.docker.args)
+    if rebuild is None and last is not None and last.content_hash == content_hash:
+        rebuild = last.rebuild
+    tag_hash = rebuilt(content_hash, rebuild)
+    image = Image.under(settings.aws_ecr_prefix, app.app_name, f"{app.tag}-{tag_hash}")
+    return ImageIdentity(image, tag_hash, content_hash, rebuild)
 
 
 def _compare(

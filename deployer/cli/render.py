@@ -1,0 +1,96 @@
+"""`deploy render STAGE REGION APP`: the Dockerfile and the manifests as they would be used."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deployer.cli.options import Debug, Directory, ExtraVars, Region, Stage, Version
+from deployer.errors import UsageError
+
+if TYPE_CHECKING:
+    from deployer.cli.masked import MaskingSink
+    from deployer.config import Configuration
+    from deployer.wiring import Wiring
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(context_settings={"help_option_names": ["-h", "--help"]})
+def render(
+    stage: Stage,
+    region: Region,
+    application: Annotated[str, typer.Argument(metavar="APP", help="an app, a file apps/APP.yml")],
+    out: Annotated[Path | None, typer.Option("--out", help="Write files into this directory instead.")] = None,
+    show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Do not mask; only on a terminal.")] = False,
+    version: Version = None,
+    extra_vars: ExtraVars = None,
+    directory: Directory = None,
+    debug: Debug = False,
+) -> None:
+    """Show the Dockerfile and the Kubernetes manifests as they would be used, secrets masked.
+
+    The image is not pinned to a digest here: no registry and no cluster is asked.
+    """
+    from deployer.cli.display import display
+    from deployer.cli.masked import MaskingSink, masked_error
+    from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
+    from deployer.errors import DeployError
+    from deployer.pipeline import new_deployment_id
+    from deployer.wiring import Wiring
+
+    if show_secrets and (out is not None or not sys.stdout.isatty()):
+        raise UsageError("--show-secrets works on a terminal only", why="no secret is to end in a file")
+    with Wiring(directory, new_deployment_id()) as wiring:
+        try:
+            with display() as shown:
+                sink = MaskingSink(shown, wiring.mask)
+                if stage == SANDBOX_STAGE:
+                    ready_sandbox(sink, wiring.root)
+                configurations = wiring.load(stage, region, [application], version, extra_vars or (), sink)
+                files = {name: text for one in configurations for name, text in _files(one, wiring, sink).items()}
+        except DeployError as error:
+            raise masked_error(error, wiring.mask) from None
+        if not show_secrets:
+            files = {name: wiring.mask(text) for name, text in files.items()}
+    _write(files, out)
+
+
+def _files(configuration: Configuration, wiring: Wiring, sink: MaskingSink) -> dict[str, str]:
+    """Relative path → text, for one target."""
+    import yaml
+
+    from deployer.execute.observe import identify
+    from deployer.pipeline import docker_context, prepared_manifests
+
+    context = docker_context(configuration, wiring, sink)
+    identity = identify(configuration.app, configuration.settings, context)
+    prepared = prepared_manifests(
+        configuration, identity.image if identity else None, identity.docker_hash if identity else None
+    )
+    target = configuration.target
+    prefix = f"{target.stage}.{target.region}.{target.application}"
+    files = {}
+    if configuration.app.docker is not None:
+        files[f"{prefix}/Dockerfile"] = configuration.app.docker.dockerfile
+    files[f"{prefix}/manifests.yml"] = yaml.safe_dump_all(
+        prepared.objects, sort_keys=False, allow_unicode=True, width=120
+    )
+    return files
+
+
+def _write(files: dict[str, str], out: Path | None) -> None:
+    for name, text in files.items():
+        if out is None:
+            sys.stdout.write(f"# {name}\n{text.rstrip()}\n\n")
+            continue
+        path = out / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+        except OSError as error:
+            raise UsageError("the file cannot be written", where=str(path), why=error.strerror) from error
+        sys.stdout.write(f"{path}\n")
