@@ -22,7 +22,18 @@ from deployer.adapters.process.child import (
 )
 from deployer.adapters.process.stream import Line, Stream
 
-__all__ = ["GRACE", "ExecutableMissing", "Line", "Result", "Stream", "TimedOut", "end_all", "run", "stop_all"]
+__all__ = [
+    "GRACE",
+    "Argument",
+    "ExecutableMissing",
+    "Line",
+    "Result",
+    "Stream",
+    "TimedOut",
+    "end_all",
+    "run",
+    "stop_all",
+]
 
 
 def run(
