@@ -26,6 +26,8 @@ def entry() -> NoReturn:
     import os
 
     code = main()
+    if process := sys.modules.get("deployer.adapters.process"):
+        process.end_all()  # what a thread that was left behind still runs; exit hooks do not run below
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
