@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from deployer.errors import UnreachableError
-from deployer.sandbox import health
+from deployer.sandbox import files, health
 from deployer.sandbox.layout import SHARED_ADDRESS, SLACK_ENDPOINT, SLACK_PORT
 from deployer.sandbox.processes import Daemon, Machine, ensure
 
 
 def ensure_slack(machine: Machine) -> bool:
     """Have the Slack endpoint running; True when it was started now."""
-    program = Path(__file__).with_name("slack_server.py")
+    source = Path(__file__).with_name("slack_server.py").read_text()
+    program = machine.layout.state / "slack_server.py"  # the same for every checkout, which would else start it anew
+    files.write(program, source)
     python = os.path.realpath(sys.executable)  # whichever environment we run in, it is the same program
     command: list[str | Path] = [python, "-I", "-S", program, SHARED_ADDRESS, str(SLACK_PORT)]
-    return ensure(machine, Daemon("slack", command, slack_health, configuration=(program.read_text(),)))
+    return ensure(machine, Daemon("slack", command, slack_health, configuration=(source,)))
 
 
 def slack_health() -> str | None:
