@@ -73,7 +73,6 @@ def test_a_job_that_does_not_end_in_its_grace_is_left_behind() -> None:
     previous = signal.signal(signal.SIGUSR1, _interrupt)
     try:
 
-
         def job() -> None:
             running.set()
             never.wait(60)
