@@ -25,10 +25,11 @@ from deployer.config import Configuration
 from deployer.errors import DeployError, InterruptedBySignal
 from deployer.events import Sink, WarningRaised
 from deployer.execute.announcing import Announcer
+from deployer.execute.everywhere import Question, ask_all
 from deployer.execute.executor import Execution
 from deployer.execute.images import WantedImage, provide_images
 from deployer.execute.observe import Observation, Subject, observe
-from deployer.execute.parallel import Outcome, run_all, values_of
+from deployer.execute.parallel import Outcome, run_all
 from deployer.execute.phases import Phases
 from deployer.execute.ports import Announcement, DockerContext
 from deployer.execute.services import Services
@@ -111,11 +112,14 @@ class Deployment:
         contexts = self._contexts()
         subjects = [self._subject(*pair) for pair in zip(self._configurations, contexts, strict=True)]
         with self._phases("compare") as phase:
-            checks = [
-                lambda one=one: self._services.check_account(one.settings, one.target) for one in self._configurations
+            looks: list[Question[Observation | None]] = [
+                (subject.target, partial(observe, subject)) for subject in subjects
             ]
-            jobs = [*(lambda subject=subject: observe(subject) for subject in subjects), *checks]
-            seen = [value for value in values_of(jobs) if value is not None]
+            checks: list[Question[Observation | None]] = [
+                (one.target, partial(self._services.check_account, one.settings, one.target))
+                for one in self._configurations
+            ]
+            seen = [value for value in ask_all([*looks, *checks]) if value is not None]
             objects = sum(len(one.prepared.objects) for one in seen)
             phase.detail = f"{objects} objects in {len(seen)} region{'s' if len(seen) != 1 else ''}"
         return seen
@@ -125,8 +129,9 @@ class Deployment:
         if not any(one.app.docker for one in self._configurations):
             return [None] * len(self._configurations)
         with self._phases("artefacts") as phase:
-            jobs = [partial(docker_context, one, self._services, self._sink) for one in self._configurations]
-            contexts = values_of(jobs)
+            contexts = ask_all(
+                [(one.target, partial(docker_context, one, self._services, self._sink)) for one in self._configurations]
+            )
             phase.detail = "; ".join(
                 dict.fromkeys(
                     download.src

@@ -14,7 +14,8 @@ from deployer.plan.content_hash import docker_hash as hash_context
 from deployer.plan.difference import drifted
 from deployer.plan.facts import ImageFacts, ReleaseFacts, TargetFacts
 from deployer.plan.identity import rebuilt
-from deployer.plan.manifests import PreparedManifests, check_release_size, immutable_changes, is_hook
+from deployer.plan.manifests import PreparedManifests, SourceManifest, check_release_size, immutable_changes, is_hook
+from deployer.plan.paths import path_in
 
 
 class ManifestSource(Protocol):
@@ -123,22 +124,25 @@ def _compare(
 ) -> tuple[dict[ObjectKey, Json | None], dict[ObjectKey, tuple[str, ...]]]:
     """The live objects (None: missing), and the fields in which they differ from the manifests.
 
-    Each manifest is shown to the API server as a dry run, so that what it refuses is known before anything changes.
+    Each manifest is shown to the API server as a dry run, so that what it refuses is known before anything changes, and
+    told with its place in the app file.
     Hooks are shown too, but live only while Helm runs them.
     """
     live: dict[ObjectKey, Json | None] = {}
     drift: dict[ObjectKey, tuple[str, ...]] = {}
     refused: list[DeployError] = []
-    for key, manifest in zip(prepared.keys, prepared.objects, strict=True):
+    for index, (key, manifest) in enumerate(zip(prepared.keys, prepared.objects, strict=True)):
+        source = prepared.sources[index] if prepared.sources else SourceManifest(manifest)
         present = None if is_hook(manifest) else cluster.get(key)
         if not is_hook(manifest):
             live[key] = present
-        if present is not None and (forbidden := immutable_changes(manifest, present)):
+        if present is not None and (forbidden := immutable_changes(manifest, present, source)):
             refused += forbidden
             continue
         try:
             preview = cluster.preview(manifest, present)
         except ConfigurationError as error:
+            error.where = source.at(path_in(error.why or "")) or error.where
             refused.append(error)
             continue
         if present is not None and (paths := drifted(present, preview)):

@@ -1,4 +1,4 @@
-"""How a place inside a manifest is written for a reader."""
+"""How a place inside a manifest is written for a reader, and read from what an API server says."""
 
 from __future__ import annotations
 
@@ -24,3 +24,14 @@ def path_text(path: Path) -> str:
         else:
             text += f".{part}" if text else part
     return text
+
+
+_FIELD = re.compile(r"\b(?:spec|metadata|data|stringData|rules|subjects|roleRef)(?:\.[A-Za-z_]\w*|\[[^\]\s]{1,253}\])*")
+_PART = re.compile(r"\[(\d+)\]|\[([^\]]+)\]|([A-Za-z_]\w*)")
+
+
+def path_in(message: str) -> Path:
+    """The first field that an API server's refusal names (`spec.ports[0].port: Invalid value`); empty without one."""
+    found = _FIELD.search(message)
+    parts = _PART.findall(found[0]) if found else []
+    return tuple(int(index) if index else key or word for index, key, word in parts)

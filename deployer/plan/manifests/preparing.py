@@ -25,13 +25,15 @@ _IMAGE_TEMPLATE = '"{{ AwsEcrPrefix }}/{{ AppName }}:{{ Tag }}-{{ DockerHash }}"
 class PreparedManifests:
     """The app's objects as they are given to Helm, in the order of the app file.
 
-    `objects` and `texts` are the same manifests, as JSON objects and as canonical texts; `namespace` is the release's.
+    `objects` and `texts` are the same manifests, as JSON objects and as canonical texts; `sources` know their places in
+    the app file; `namespace` is the release's.
     """
 
     namespace: str
     objects: tuple[Json, ...]
     texts: tuple[str, ...]
     warnings: tuple[ManifestWarning, ...] = ()
+    sources: tuple[SourceManifest, ...] = ()
 
     @property
     def members(self) -> tuple[Json, ...]:
@@ -86,9 +88,8 @@ def prepare(
                 hint=f"name it in a container: {_IMAGE_TEMPLATE} (here {image.reference})",
             )
         )
-    return PreparedManifests(
-        settings.namespace, objects, tuple(canonical_text(manifest) for manifest in objects), tuple(findings.warnings)
-    )
+    texts = tuple(canonical_text(manifest) for manifest in objects)
+    return PreparedManifests(settings.namespace, objects, texts, tuple(findings.warnings), tuple(prepared))
 
 
 def pin(manifests: Iterable[Json], image: Image) -> tuple[Json, ...]:
