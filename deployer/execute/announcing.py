@@ -17,29 +17,29 @@ class Announcer:
     def __init__(self, notifiers: Sequence[Notifier]) -> None:
         self._notifiers = notifiers
         self._threads: list[Thread] = []
-        self._warnings: list[str] = []
+        self._warnings: dict[int, str] = {}  # by notifier: of two that failed, the last one is told
 
     def begin(self, announcement: Announcement) -> None:
         """Announce in the background."""
         self._start(announcement)
 
     def end(self, announcement: Announcement) -> list[str]:
-        """Announce once what was begun is through; what went wrong with either, each warning once."""
+        """Announce once what was begun is through; what went wrong, one warning for each notifier."""
         self._wait()
         self._start(announcement)
         self._wait()
-        return list(dict.fromkeys(self._warnings))
+        return list(dict.fromkeys(self._warnings.values()))
 
     def _start(self, announcement: Announcement) -> None:
-        for notifier in self._notifiers:
-            thread = Thread(target=self._announce, args=(notifier, announcement), daemon=True)
+        for index in range(len(self._notifiers)):
+            thread = Thread(target=self._announce, args=(index, announcement), daemon=True)
             thread.start()
             self._threads.append(thread)
 
-    def _announce(self, notifier: Notifier, announcement: Announcement) -> None:
-        warning = notifier.announce(announcement)
+    def _announce(self, index: int, announcement: Announcement) -> None:
+        warning = self._notifiers[index].announce(announcement)
         if warning:
-            self._warnings.append(warning)
+            self._warnings[index] = warning
 
     def _wait(self) -> None:
         for thread in self._threads:

@@ -110,7 +110,7 @@ class Namespace:
         return found
 
     def all(self, kind: str, labels: str = "") -> list[Json]:
-        found = self.request("GET", self._path(kind) + (f"?labelSelector={labels}" if labels else ""))
+        found = self.request("GET", self._path(kind), query={"labelSelector": labels} if labels else None)
         items: list[Json] = found["items"]
         return items
 
@@ -129,7 +129,7 @@ class Namespace:
     def revisions(self, release: str) -> list[Stored]:
         """The stored revisions of a release, oldest first."""
         found = []
-        for secret in self.all("Secret", f"owner%3Dhelm%2Cname%3D{release}"):
+        for secret in self.all("Secret", f"owner=helm,name={release}"):
             content = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(secret["data"]["release"]))))
             record = (content.get("config") or {}).get("record") or {}
             labels = secret["metadata"]["labels"]

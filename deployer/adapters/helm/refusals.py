@@ -14,7 +14,12 @@ _REMOVED_API = re.compile(
     r"|unable to build kubernetes objects (from (current|new) release manifest|for delete)",
     re.IGNORECASE,
 )
-_PENDING = "another operation (install/upgrade/rollback) is in progress"
+_PENDING = re.compile(
+    r"another operation \(install/upgrade/rollback\) is in progress"
+    r"|release: already exists|\"sh\.helm\.release\.v1\.[^\"]*\" already exists"
+    r"|cannot re-use a name that is still in use"
+)
+"""The others are said when two begin at the same moment, and want to store the same revision."""
 _LOG_PREFIX = re.compile(r"^[IWEF]\d{4} [\d:.]+ +\d+ [\w.]+:\d+\] ")
 _LONGEST = 4000
 
@@ -136,8 +141,8 @@ def is_removed_api(stderr: str) -> bool:
 
 
 def is_pending(stderr: str) -> bool:
-    """Whether helm refused because a revision is pending."""
-    return _PENDING in stderr
+    """Whether helm refused because a revision is pending, or was just made by somebody else."""
+    return _PENDING.search(stderr) is not None
 
 
 def refusal(action: str, stderr: str, mask: Callable[[str], str]) -> DeployError:

@@ -131,6 +131,19 @@ def test_a_pending_revision_holds_and_says_whose_it_is(tmp_path: Path) -> None:
         upgrade(Helm(tmp_path, failing(PENDING)), tmp_path, Secrets())
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "UPGRADE FAILED: release: already exists",
+        'INSTALLATION FAILED: create: failed to create: secrets "sh.helm.release.v1.app.v1" already exists',
+        "INSTALLATION FAILED: cannot re-use a name that is still in use",
+    ],
+)
+def test_who_comes_second_at_the_same_moment_is_held(message: str, tmp_path: Path) -> None:
+    with pytest.raises(HeldError):
+        upgrade(Helm(tmp_path, failing(f"Error: {message}")), tmp_path, Secrets(secret(release(4, "pending-upgrade"))))
+
+
 REMOVED = (
     "Error: UPGRADE FAILED: unable to build kubernetes objects from current release manifest: resource mapping not"
     ' found for name: "a": no matches for kind "Deployment" in version "extensions/v1beta1"'
