@@ -105,6 +105,26 @@ class InterruptedBySignal(DeployError):
         self.exit_code = 128 + signal_number
 
 
+class Stop(KeyboardInterrupt):
+    """Raised wherever the program is when a signal arrives.
+
+    Not a DeployError nor an Exception: nothing that handles those on its way may take it for its own. Those who wait
+    for work turn it into an InterruptedBySignal once they have cleaned up.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__()
+        self.signal_number = signal_number
+
+
+def interruption(stop: KeyboardInterrupt) -> InterruptedBySignal:
+    """The error of an arrived signal; Ctrl-C where nothing says which."""
+    import signal
+
+    number = signal.Signals(getattr(stop, "signal_number", signal.SIGINT))
+    return InterruptedBySignal(number, f"stopped by {number.name}")
+
+
 class ErrorGroup(DeployError):
     """Several independent errors, all of them to be shown.
 

@@ -22,7 +22,7 @@ from threading import Event
 
 from deployer import __version__
 from deployer.config import Configuration
-from deployer.errors import DeployError, InterruptedBySignal
+from deployer.errors import DeployError, InterruptedBySignal, interruption
 from deployer.events import Sink, WarningRaised
 from deployer.execute.announcing import Announcer
 from deployer.execute.everywhere import Question, ask_all
@@ -97,10 +97,11 @@ class Deployment:
         announcer.begin(self._announce_start(plan))
         try:
             images = self._provide_images(observations, plans)
-        except DeployError as error:
-            result = self._result([self._not_started(*pair, error) for pair in zip(observations, plans, strict=True)])
+        except (DeployError, KeyboardInterrupt) as error:
+            failure = error if isinstance(error, DeployError) else interruption(error)
+            result = self._result([self._not_started(*pair, failure) for pair in zip(observations, plans, strict=True)])
             self._warn(*announcer.end(finished(result)))
-            raise
+            raise failure from None
         results, signalled = self._execute(observations, plans, images)
         result = self._result(results)
         self._warn(*announcer.end(finished(result)))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from deployer.adapters.aws.profiles import choose_profile
 from deployer.config import Configuration, Inputs, Repository, load
-from deployer.errors import DeployError, UsageError
+from deployer.errors import DeployError, Location, UsageError
 from deployer.events import Sink
 from deployer.execute.phases import Phases
 from deployer.execute.ports import (
@@ -110,20 +110,21 @@ class Wiring:
                 phase.detail = f"{len(decrypted)} secrets file{'s' if len(decrypted) > 1 else ''} decrypted"
         return configurations
 
-    def load_any(self, stage: str, regions: str, sink: Sink) -> tuple[Configuration, ...]:
-        """The configuration of one app, whichever, in each of a stage's regions: to look at the regions themselves."""
+    def settings_of(self, stage: str, regions: str) -> dict[Target, Settings]:
+        """What group_vars say of a stage's regions (`all`, or a comma list), without any app."""
+        from deployer.config import load_settings
+
         self._repository.check_stage(stage)
-        targets: dict[str, Target] = {}
-        for application in self._repository.apps:
-            if self._repository.regions_of(application, stage):
-                for target in self._repository.targets(stage, "all", [application]):
-                    targets.setdefault(target.region, target)
-        wanted = list(targets) if regions == "all" else regions.split(",")
-        if unknown := [region for region in wanted if region not in targets]:
-            known = ", ".join(targets) or "none"
-            raise UsageError(f"no app is for {stage} {', '.join(unknown)}", hint=f"the regions of {stage}: {known}")
-        loaded = [self.load(stage, one, [targets[one].application], None, (), sink) for one in wanted]
-        return tuple(configuration for configurations in loaded for configuration in configurations)
+        known = self._repository.regions(stage, self._repository.apps)
+        wanted = list(known) if regions == "all" else [name.strip() for name in regions.split(",")]
+        if unknown := [region for region in wanted if region not in known]:
+            raise UsageError(
+                f"{stage} has no region {', '.join(unknown)}", hint=f"its regions are {', '.join(known) or 'none'}"
+            )
+        found = load_settings(
+            self._repository, stage, wanted, decrypt=self._sops().decrypt, choose_profile=choose_profile
+        )
+        return {Target(stage, region, ""): settings for region, settings in found.items()}
 
     def account(self, settings: Settings) -> str:
         """The account that STS names, which must be the one in `AwsEcrPrefix`."""
@@ -146,8 +147,14 @@ class Wiring:
             http_client=self._http,
             github=settings.git_hub,
             mask=self._masker.mask,
-            where=f"apps/{target.application}.yml",
+            where=str(self._place_of_downloads(target.application)),
         )
+
+    def _place_of_downloads(self, application: str) -> Location:
+        """Where an app's file lists its artefacts."""
+        docker = self._repository.app(application).entries["Docker"]
+        entries = getattr(docker.value, "entries", {})
+        return entries["Download"].location if "Download" in entries else docker.location
 
     def contexts(self) -> ContextObserver:
         """Docker contexts."""

@@ -9,11 +9,18 @@ from deployer.errors import DeployError
 
 
 def commit(repository: Path) -> str | None:
-    """The commit's 40 digits, `-dirty` appended where tracked files differ; None outside git or without it."""
+    """The commit's 40 digits, `-dirty` appended where a file that counts is not in it; None outside git or without it.
+
+    Files that count are tracked ones, and new ones in `apps/` and `group_vars/` that git does not ignore.
+    """
     try:
-        result = process.run(
+        described = process.run(
             ["git", "-C", repository, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"], timeout=10
         )
+        new = process.run(["git", "-C", repository, "status", "--porcelain", "--", "apps", "group_vars"], timeout=10)
     except DeployError:
         return None
-    return result.stdout.decode("ascii", "replace").strip() or None if result.ok else None
+    name = described.stdout.decode("ascii", "replace").strip()
+    if not described.ok or not name:
+        return None
+    return f"{name}-dirty" if new.stdout.strip() and not name.endswith("-dirty") else name

@@ -16,7 +16,7 @@ from typer.exceptions import TyperException
 
 from deployer import __version__
 from deployer.cli.commands import COMMANDS, DEFAULT_COMMAND
-from deployer.errors import DeployError, InterruptedBySignal
+from deployer.errors import DeployError, InterruptedBySignal, Stop, interruption
 
 
 class LazyCommands(TyperGroup):
@@ -47,6 +47,13 @@ class LazyCommands(TyperGroup):
             rest.remove(first)
             return first, self.get_command(ctx, first), rest
         return "", self.get_command(ctx, DEFAULT_COMMAND), list(args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; a signal becomes our error before Typer takes every one for Ctrl-C."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            raise interruption(stop) from None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The commands with the summaries of our table: importing them all for a help text would be slow."""
@@ -116,8 +123,10 @@ def _run(arguments: Sequence[str]) -> int:
         if debug:
             raise
         return _fail(error, arguments)
-    except (typer.Abort, KeyboardInterrupt):
+    except typer.Abort:
         return _fail(InterruptedBySignal(signal.SIGINT), arguments)
+    except KeyboardInterrupt as stop:
+        return _fail(interruption(stop), arguments)
     except BrokenPipeError:
         raise
     except Exception as error:  # the last line of defence: no traceback reaches a user
@@ -148,6 +157,8 @@ def _usage(error: TyperException) -> DeployError:
     message = str(getattr(error, "format_message", lambda: str(error))()).rstrip(".")
     context = getattr(error, "ctx", None)
     command = context.command_path.strip() if context is not None else "deploy"
+    if context is not None and context.info_name == "":
+        command = "deploy STAGE REGION APP"
     return UsageError(message, hint=f"`{command} --help` shows what it takes")
 
 
@@ -164,7 +175,7 @@ def _raise_on_signals() -> None:
     """SIGTERM and SIGHUP end us as Ctrl-C does: as an exception, so that everything is cleaned up on the way out."""
 
     def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-        raise InterruptedBySignal(number, f"stopped by {signal.Signals(number).name}")
+        raise Stop(number)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from deployer.cli.messages import wants_colour
+from deployer.cli.messages import printable, wants_colour
 from deployer.events import (
     DownloadProgress,
     Event,
@@ -106,7 +106,7 @@ class PlainDisplay:
                 state = "failed" if failed else "done"
                 return [_line(target, f"{phase} {state} in {duration(seconds)}" + (f": {detail}" if detail else ""))]
             case OutputLine(source, line, target):
-                return [_line(target, f"{source}: {line}")]
+                return [_line(target, f"{source}: {printable(line)}")]
             case WarningRaised(text, target, hint):
                 return [_line(target, f"warning: {text}" + (f" ({hint})" if hint else ""))]
             case RolloutProgress(target, workloads):

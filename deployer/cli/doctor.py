@@ -26,8 +26,8 @@ _MARKS = {"ok": "✔", "automatic": "·", "missing": "✘"}
 
 @app.command(context_settings={"help_option_names": ["-h", "--help"]})
 def doctor(
-    stage: Annotated[str | None, typer.Argument(metavar="[STAGE", help="also look at this stage's AWS account")] = None,
-    region: Annotated[str, typer.Argument(metavar="[REGION]]", help="and at this region's services")] = "all",
+    stage: Annotated[str | None, typer.Argument(metavar="STAGE", help="also look at this stage's AWS account")] = None,
+    region: Annotated[str, typer.Argument(metavar="REGION", help="and at this region's services")] = "all",
     as_json: AsJson = False,
     directory: Directory = None,
     debug: Debug = False,
@@ -76,21 +76,26 @@ def _user_of(registry: Registry) -> str:
 
 def _account_checks(stage: str, region: str, directory: Path | None) -> list[Callable[[], Finding]]:
     """A check for each service of each region of a stage. Raises what is wrong in the configuration itself."""
-    from deployer.events import Silence
     from deployer.pipeline import new_deployment_id
+    from deployer.errors import DeployError
     from deployer.tools.doctor import Finding, Group, State
     from deployer.wiring import Wiring
 
     wiring = Wiring(directory, new_deployment_id())
 
     def found(subject: str, purpose: str, ask: Callable[[], str]) -> Callable[[], Finding]:
-        return lambda: Finding(subject, Group.ACCOUNT, State.OK, purpose, ask())
+        def check() -> Finding:
+            try:
+                return Finding(subject, Group.ACCOUNT, State.OK, purpose, ask())
+            except DeployError as error:
+                cause = f"{error.what}: {error.why}" if error.why else error.what
+                return Finding(subject, Group.ACCOUNT, State.MISSING, cause, remedy=error.hint or "")
 
-    configurations = wiring.load_any(stage, region, Silence())
+        return check
+
     checks = []
-    for one in configurations:
-        place = f"{one.target.stage} {one.target.region}"
-        settings, target = one.settings, one.target
+    for target, settings in wiring.settings_of(stage, region).items():
+        place = target.environment
         registry, cluster = wiring.registry(settings, target), wiring.region(settings, target).cluster
         checks += [
             found(f"AWS ({place})", "the account that STS names", partial(wiring.account, settings)),

@@ -14,8 +14,9 @@ import typer
 from deployer.cli.confirmation import confirm_deletions
 from deployer.cli.display import display
 from deployer.cli.masked import MaskingSink, masked_error
+from deployer.cli.messages import wants_colour
 from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
-from deployer.errors import DeployError, InterruptedBySignal
+from deployer.errors import DeployError, InterruptedBySignal, interruption
 from deployer.masking.document import mask_texts
 from deployer.model import DeploymentResult, TargetResult
 from deployer.pipeline import Deployment, Request, new_deployment_id
@@ -52,6 +53,8 @@ def run(asked: Asked) -> None:
     with Wiring(asked.directory, deployment) as wiring:
         try:
             result, signalled = _deploy(asked, deployment, wiring)
+        except KeyboardInterrupt as stop:
+            raise interruption(stop) from None
         except DeployError as error:
             raise masked_error(error, wiring.mask) from None
         _print(_report(result, asked, wiring.mask))
@@ -82,7 +85,7 @@ def _report(result: DeploymentResult, asked: Asked, mask: Callable[[str], str]) 
         return json.dumps(mask_texts(json_document(result), mask), indent=2)
     from deployer.report.terminal import terminal_lines
 
-    lines = terminal_lines(result, colour=sys.stdout.isatty())
+    lines = terminal_lines(result, colour=wants_colour(sys.stdout))
     return mask("\n".join(["", *lines] if sys.stdout.isatty() and sys.stderr.isatty() else lines))
 
 

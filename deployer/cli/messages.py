@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from typing import TextIO
 
 from deployer.errors import DeployError
 
@@ -13,7 +14,7 @@ _RED, _DIM, _BOLD, _RESET = "\x1b[31m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
 def error_lines(error: DeployError, *, colour: bool = False) -> Iterator[str]:
     """An error as lines, one paragraph for each of its leaves."""
     red, dim, bold, reset = (_RED, _DIM, _BOLD, _RESET) if colour else ("", "", "", "")
-    for leaf in error.leaves():
+    for leaf in map(_printable, error.leaves()):
         yield f"{red}{bold}error:{reset} {bold}{leaf.what}{reset}"
         if leaf.where:
             yield f"  {dim}where:{reset} {leaf.where}"
@@ -29,6 +30,16 @@ def error_lines(error: DeployError, *, colour: bool = False) -> Iterator[str]:
             yield from (f"         {line}" for line in rest)
 
 
+def _printable(leaf: DeployError) -> DeployError:
+    def clean(text: object) -> str | None:
+        return printable(str(text)) if text else None
+
+    chain = [printable(step) for step in leaf.chain]
+    return DeployError(
+        printable(leaf.what), where=clean(leaf.where), why=clean(leaf.why), hint=clean(leaf.hint), chain=chain
+    )
+
+
 def show_error(error: DeployError) -> None:
     """Write an error to standard error, coloured on a terminal."""
     for line in error_lines(error, colour=wants_colour()):
@@ -36,8 +47,13 @@ def show_error(error: DeployError) -> None:
     sys.stderr.flush()
 
 
-def wants_colour() -> bool:
-    """Whether standard error is a terminal that nobody has asked to stay plain (no-color.org)."""
+def printable(text: str) -> str:
+    """The text without control characters, which would do things to a terminal; tabs and line ends stay."""
+    return "".join(one if one.isprintable() or one in "\t\n" else ascii(one)[1:-1] for one in text)
+
+
+def wants_colour(stream: TextIO | None = None) -> bool:
+    """Whether a stream (standard error) is a terminal that nobody has asked to stay plain (no-color.org)."""
     import os
 
-    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return (stream or sys.stderr).isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,19 +52,23 @@ def render(
                 if stage == SANDBOX_STAGE:
                     ready_sandbox(sink, wiring.root)
                 configurations = wiring.load(stage, region, [application], version, extra_vars or (), sink)
-                files = {name: text for one in configurations for name, text in _files(one, wiring, sink).items()}
+                mask = (lambda text: text) if show_secrets else wiring.mask
+                files: dict[str, str] = {}
+                for one in configurations:
+                    files |= _files(one, wiring, sink, mask)
         except DeployError as error:
             raise masked_error(error, wiring.mask) from None
-        if not show_secrets:
-            files = {name: wiring.mask(text) for name, text in files.items()}
     _write(files, out)
 
 
-def _files(configuration: Configuration, wiring: Wiring, sink: MaskingSink) -> dict[str, str]:
-    """Relative path → text, for one target."""
+def _files(
+    configuration: Configuration, wiring: Wiring, sink: MaskingSink, mask: Callable[[str], str]
+) -> dict[str, str]:
+    """Relative path → masked text, for one target."""
     import yaml
 
     from deployer.execute.observe import identify
+    from deployer.masking.document import mask_texts
     from deployer.pipeline import docker_context, prepared_manifests
 
     context = docker_context(configuration, wiring, sink)
@@ -75,9 +80,9 @@ def _files(configuration: Configuration, wiring: Wiring, sink: MaskingSink) -> d
     prefix = f"{target.stage}.{target.region}.{target.application}"
     files = {}
     if configuration.app.docker is not None:
-        files[f"{prefix}/Dockerfile"] = configuration.app.docker.dockerfile
+        files[f"{prefix}/Dockerfile"] = mask(configuration.app.docker.dockerfile)
     files[f"{prefix}/manifests.yml"] = yaml.safe_dump_all(
-        prepared.objects, sort_keys=False, allow_unicode=True, width=120
+        mask_texts(prepared.objects, mask), sort_keys=False, allow_unicode=True, width=120
     )
     return files
 

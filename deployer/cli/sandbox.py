@@ -92,9 +92,9 @@ def slack(as_json: AsJson = False, debug: Debug = False) -> None:
         return
     for message in found:
         indent = "    " if message.get("thread_ts") else ""
-        _print(f"{indent}{message.get('channel', 'webhook')}  (updated {len(message['history'])} times)")
+        _print(f"{indent}{message.get('channel', 'webhook')}  (updated {_times(len(message['history']))})")
         _print("\n".join(f"{indent}  {line}" for line in plain_text(message).splitlines()))
-    _print(f"{len(found)} messages; as a page: {SLACK_ENDPOINT}/")
+    _print(f"{len(found)} message{'s' if len(found) != 1 else ''}; as a page: {SLACK_ENDPOINT}/")
 
 
 def _repository_root(directory: Path | None) -> Path | None:
@@ -151,3 +151,7 @@ def _table(parts: Sequence[PartStatus]) -> list[str]:
 def _print(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deployer.config.configuration import Configuration, Inputs, SecretValue, load
+    from deployer.config.configuration import Configuration, Inputs, SecretValue, load, load_settings
     from deployer.config.manifests import Manifest
     from deployer.config.repository import Repository
 
-__all__ = ["Configuration", "Inputs", "Manifest", "Repository", "SecretValue", "load"]
+__all__ = ["Configuration", "Inputs", "Manifest", "Repository", "SecretValue", "load", "load_settings"]
 
 _MODULES = {"Manifest": "manifests", "Repository": "repository"}
 

@@ -40,7 +40,7 @@ GROUP_KEYS = frozenset(
 """Keys that stand in group_vars alone."""
 
 _TOO_CLOSE = 0.85
-_DEFAULTS = "(default)"
+_DEFAULTS = "(a default of the app)"
 
 
 def check_file(content: MappingNode) -> list[ConfigurationError]:

@@ -208,6 +208,33 @@ def load(
     return tuple(configurations)
 
 
+def load_settings(
+    repository: Repository,
+    stage: str,
+    regions: Sequence[str],
+    *,
+    decrypt: Decrypt,
+    choose_profile: ChooseProfile | None = None,
+) -> dict[str, Settings]:
+    """What group_vars alone say of some of a stage's regions: to look at the regions themselves, without an app."""
+    templates = Templates()
+    found: dict[str, Settings] = {}
+    errors = _Errors()
+    extra = variables.extra_variables((), None)
+    with LayerReader(repository.root, decrypt, templates, extra=extra, choose_profile=choose_profile) as reader:
+        started = {region: reader.start(stage, region) for region in regions}
+        for region, (layers, aws) in started.items():
+            with errors:
+                root = merge(reader.contents(layers))
+                target = Target(stage, region, "")
+                home = Location(f"{DIRECTORY}/{target.environment}.yml")
+                make = _evaluator_maker(target, root, templates, layers, Inputs())
+                settings = settings_of.settings(make({}, {"DockerHash": _NO_IMAGE}), repository.root, home)
+                found[region] = replace(settings, aws_profile=settings.aws_profile or aws.profile)
+    errors.raise_all()
+    return found
+
+
 class _Errors:
     """Collects the errors of the blocks that it guards, each once."""
 

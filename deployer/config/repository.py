@@ -69,7 +69,7 @@ class Repository:
         raise UsageError(
             f"{start} is not in a deployment repository",
             why="no directory from there upwards has apps/ and group_vars/",
-            hint="change into one, name it with --directory, or make one with `deploy init`",
+            hint="change into one, or name it with --directory",
         )
 
     # --- what there is -----------------------------------------------------------------------------------------------

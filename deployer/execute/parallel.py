@@ -8,7 +8,7 @@ from threading import Thread
 from time import monotonic
 from typing import Generic, TypeVar
 
-from deployer.errors import DeployError, InterruptedBySignal, raise_all
+from deployer.errors import DeployError, InterruptedBySignal, interruption, raise_all
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ def run_all(
         except (InterruptedBySignal, KeyboardInterrupt) as error:
             if signalled is not None:
                 break
-            signalled = error if isinstance(error, InterruptedBySignal) else InterruptedBySignal(2)
+            signalled = error if isinstance(error, InterruptedBySignal) else interruption(error)
             deadline = monotonic() + grace
             interrupt()
     return outcomes, signalled

@@ -82,6 +82,7 @@ def _samples() -> dict[str, Mapping[str, Any]]:
 def _write_secret(file: Path, content: Mapping[str, Any], root: Path, sops: Path) -> Path | None:
     if file.exists() and _sops(root, [sops, "decrypt", "--output-type", "json", file]).ok:
         return None
+    _keep_aside(file, root)
     import yaml
 
     keys = ",".join(region.kms_alias_arn for region in REGIONS)
@@ -99,6 +100,14 @@ def _write_secret(file: Path, content: Mapping[str, Any], root: Path, sops: Path
             hint="`deploy sandbox status` shows whether its AWS endpoint is well",
         )
     return _write(file, encrypted.stdout.decode())
+
+
+def _keep_aside(file: Path, root: Path) -> None:
+    """Move a file away whose keys have gone with the AWS endpoint that had them: its names of keys still tell."""
+    if file.exists():
+        aside = root / _DIRECTORY / "replaced" / file.name
+        aside.parent.mkdir(exist_ok=True)
+        file.replace(aside)
 
 
 def _sops(root: Path, command: list[str | Path], stdin: bytes | None = None) -> process.Result:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from deployer.adapters.context.tree import Copied, Item, Text
 from deployer.errors import ConfigurationError, Location, raise_all
 from deployer.masking import Masker
 from deployer.model import DockerSpec
+
+Span = tuple[int, int]
+
+_LEAST = 8
+"""Characters of a secret that a text must hold to be refused for it."""
 
 _CHUNK = 1024 * 1024
 _SAMPLE = 8 * 1024
@@ -31,16 +36,24 @@ def refuse_secrets(docker: DockerSpec, items: Iterable[Item], where: Location, m
     errors = [
         ConfigurationError(f"the build argument {name} holds a secret", where=where, hint=_HINT)
         for name, value in docker.args.items()
-        if search.spans(value)
+        if _telling(search.spans(value))
     ]
     for item in items:
         for line, text in _texts(item, search.longest):
-            spans = search.spans(text)
+            spans = _telling(search.spans(text))
             if spans:
                 number = line + text.count("\n", 0, spans[0][0])
                 errors.append(_refusal(item, number, where))
                 break
     raise_all(errors)
+
+
+def _telling(spans: Sequence[Span]) -> Sequence[Span]:
+    """Without the short ones: a word like `Hello` may stand in a text and be some secret's value by chance.
+
+    A template that uses a secret, however short, has been refused before, when it was rendered.
+    """
+    return [(start, end) for start, end in spans if end - start >= _LEAST]
 
 
 def _texts(item: Item, overlap: int) -> Iterator[tuple[int, str]]:

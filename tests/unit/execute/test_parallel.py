@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from deployer.errors import ConfigurationError, ErrorGroup, InterruptedBySignal, UnreachableError
+from deployer.errors import ConfigurationError, ErrorGroup, Stop, UnreachableError
 from deployer.execute.parallel import run_all, values_of
 
 
@@ -90,4 +90,4 @@ def test_a_job_that_does_not_end_in_its_grace_is_left_behind() -> None:
 
 
 def _interrupt(number: int, _: object) -> None:
-    raise InterruptedBySignal(number)
+    raise Stop(number)

@@ -111,7 +111,7 @@ def test_slack_shows_threads_below_their_messages(
     monkeypatch.setattr(slack, "messages", lambda: found)
     assert run(["sandbox", "slack"]) == 0
     output = capsys.readouterr().out
-    assert "#a  (updated 1 times)\n  done\n    #a" in output
+    assert "#a  (updated once)\n  done\n    #a" in output
     assert "      log\n      line" in output
     assert run(["sandbox", "slack", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == found
