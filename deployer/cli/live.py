@@ -89,7 +89,7 @@ class LiveDisplay:
 
     def _print(self, target: Target | None, line: str, style: str) -> None:
         prefix = f"[{place(target)}] " if target else ""
-        self._console.print(Text(prefix + line, style=style), soft_wrap=True)
+        self._console.print(Text(prefix + line, style=style, overflow="fold"))
 
     def _take(self, event: Event) -> None:
         match event:
