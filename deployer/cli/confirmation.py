@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from deployer.errors import HeldError
 from deployer.plan.steps import Plan
 
 
-def confirm_deletions(plan: Plan, *, yes: bool) -> None:
+def confirm_deletions(plan: Plan, *, yes: bool, pause: Callable[[], AbstractContextManager[None]]) -> None:
     """Ask on a terminal before objects that may hold data are deleted; raises HeldError without a `yes`.
 
-    Nothing else is asked: a deployment is wanted, or it would not have been typed.
+    `pause` keeps the terminal free while the question stands. Nothing else is asked: a deployment is wanted, or it would not have been typed.
     """
     doomed = [f"{key} in {target.target.region}" for target in plan.targets for key in target.deletes_data]
     if not doomed or yes:
@@ -19,7 +21,9 @@ def confirm_deletions(plan: Plan, *, yes: bool) -> None:
     what = f"this deployment deletes {', '.join(doomed)}"
     if not sys.stdin.isatty():
         raise HeldError(what, why="its manifest is gone from the app file", hint="add --yes if that is meant")
-    sys.stderr.write(f"{what}, since the app file no longer has it.\nDelete? [y/N] ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    with pause():
+        sys.stderr.write(f"{what}, since the app file no longer has it.\nDelete? [y/N] ")
+        sys.stderr.flush()
+        answer = sys.stdin.readline().strip().lower()
+    if answer not in ("y", "yes"):
         raise HeldError("nothing was deployed", why="the deletion was not confirmed")

@@ -28,6 +28,9 @@ from deployer.events import (
 from deployer.model import Target, WorkloadState
 from deployer.report.words import duration, worth_a_line
 
+_PAUSE = 0.1
+"""Seconds between two redraws."""
+
 _POD_STYLES = {"ready": "green", "progressing": "yellow", "waiting": "yellow", "failed": "red"}
 
 
@@ -56,25 +59,47 @@ class LiveDisplay:
         self._targets: dict[Target | None, _TargetView] = {}
         self._downloads: dict[str, DownloadProgress] = {}
         self._spinner = Spinner("dots", style="cyan")
-        self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=10, transient=False)
+        # Rich refreshes and prints in threads of their own, and then miscounts the lines that it has to redraw: here
+        # both happen under one lock.
+        self._live = self._new_live()
+        self._screen = threading.Lock()
+        self._ended = threading.Event()
+        self._refresher = threading.Thread(target=self._refresh, daemon=True)
 
     def __enter__(self) -> Self:
-        self._live.__enter__()
+        self._live.start()
+        self._refresher.start()
         return self
 
     def __exit__(self, *_: Any) -> None:
+        self._ended.set()
+        self._refresher.join()
         with self._lock:
             self._downloads.clear()
-        self._live.__exit__(None, None, None)
+        with self._screen:
+            self._live.stop()
+
+    def _new_live(self) -> Live:
+        return Live(get_renderable=self._render, console=self._console, auto_refresh=False)
+
+    def _refresh(self) -> None:
+        while not self._ended.wait(_PAUSE):
+            with self._screen:
+                if self._live.is_started:
+                    self._live.refresh()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Take our part of the terminal away for the length of a block."""
-        self._live.stop()
+        with self._screen:
+            self._live.transient = True
+            self._live.stop()
         try:
             yield
         finally:
-            self._live.start()
+            with self._screen:
+                self._live = self._new_live()  # the old one would redraw over the lines that it remembers
+                self._live.start()
 
     def emit(self, event: Event) -> None:
         """Take the event into the next redraw; print at once what scrolls."""
@@ -89,7 +114,8 @@ class LiveDisplay:
 
     def _print(self, target: Target | None, line: str, style: str) -> None:
         prefix = f"[{place(target)}] " if target else ""
-        self._console.print(Text(prefix + line, style=style, overflow="fold"))
+        with self._screen:
+            self._console.print(Text(prefix + line, style=style, overflow="fold"))
 
     def _take(self, event: Event) -> None:
         match event:

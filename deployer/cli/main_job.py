@@ -72,8 +72,7 @@ def _deploy(asked: Asked, deployment: str, wiring: Wiring) -> tuple[DeploymentRe
         request = Request(deployment, asked.stage, asked.rebuild, asked.plan_only, asked.timeout)
 
         def confirm(plan: Plan) -> None:
-            with shown.paused():
-                confirm_deletions(plan, yes=asked.yes)
+            confirm_deletions(plan, yes=asked.yes, pause=shown.paused)
 
         return Deployment(request, configurations, wiring, sink, confirm).run()
 
