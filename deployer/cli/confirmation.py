@@ -13,7 +13,8 @@ from deployer.plan.steps import Plan
 def confirm_deletions(plan: Plan, *, yes: bool, pause: Callable[[], AbstractContextManager[None]]) -> None:
     """Ask on a terminal before objects that may hold data are deleted; raises HeldError without a `yes`.
 
-    `pause` keeps the terminal free while the question stands. Nothing else is asked: a deployment is wanted, or it would not have been typed.
+    `pause` keeps the terminal free while the question stands. Nothing else is asked: a deployment is wanted, or it
+    would not have been typed.
     """
     doomed = [f"{key} in {target.target.region}" for target in plan.targets for key in target.deletes_data]
     if not doomed or yes:
