@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from deployer.errors import ConfigurationError, DeployError, raise_all
-from deployer.execute.ports import Cluster, DockerContext, Registry
+from deployer.errors import ConfigurationError
+from deployer.execute.compare import Owned, compare
+from deployer.execute.ports import DockerContext, Registry
 from deployer.execute.watch import observe as observe_workloads
 from deployer.execute.work import RegionPorts
-from deployer.model import App, DeploymentRecord, Image, Json, ObjectKey, Settings, Target
+from deployer.model import App, DeploymentRecord, Image, Settings, Target
 from deployer.plan.content_hash import docker_hash as hash_context
-from deployer.plan.difference import drifted
 from deployer.plan.facts import ImageFacts, ReleaseFacts, TargetFacts
 from deployer.plan.identity import rebuilt
-from deployer.plan.manifests import PreparedManifests, SourceManifest, check_release_size, immutable_changes, is_hook
-from deployer.plan.paths import path_in
+from deployer.plan.manifests import PreparedManifests, check_release_size
 
 
 class ManifestSource(Protocol):
@@ -75,7 +74,7 @@ def observe(subject: Subject) -> Observation:
     image = identity.image if identity else None
     prepared = subject.prepare(image, identity.docker_hash if identity else None)
     check_release_size(prepared.texts)
-    live, drift = _compare(subject.ports.cluster, prepared)
+    live, drift = compare(subject.ports.cluster, prepared, Owned(name, namespace, revisions))
     unchanged = bool(revisions) and revisions[0].manifests == prepared.texts
     release = ReleaseFacts(texts=prepared.texts, revisions=revisions)
     if unchanged:
@@ -117,35 +116,3 @@ def identify(
     tag_hash = rebuilt(content_hash, rebuild)
     image = Image.under(settings.aws_ecr_prefix, app.app_name, f"{app.tag}-{tag_hash}")
     return ImageIdentity(image, tag_hash, content_hash, rebuild)
-
-
-def _compare(
-    cluster: Cluster, prepared: PreparedManifests
-) -> tuple[dict[ObjectKey, Json | None], dict[ObjectKey, tuple[str, ...]]]:
-    """The live objects (None: missing), and the fields in which they differ from the manifests.
-
-    Each manifest is shown to the API server as a dry run, so that what it refuses is known before anything changes, and
-    told with its place in the app file.
-    Hooks are shown too, but live only while Helm runs them.
-    """
-    live: dict[ObjectKey, Json | None] = {}
-    drift: dict[ObjectKey, tuple[str, ...]] = {}
-    refused: list[DeployError] = []
-    for index, (key, manifest) in enumerate(zip(prepared.keys, prepared.objects, strict=True)):
-        source = prepared.sources[index] if prepared.sources else SourceManifest(manifest)
-        present = None if is_hook(manifest) else cluster.get(key)
-        if not is_hook(manifest):
-            live[key] = present
-        if present is not None and (forbidden := immutable_changes(manifest, present, source)):
-            refused += forbidden
-            continue
-        try:
-            preview = cluster.preview(manifest, present)
-        except ConfigurationError as error:
-            error.where = source.at(path_in(error.why or "")) or error.where
-            refused.append(error)
-            continue
-        if present is not None and (paths := drifted(present, preview)):
-            drift[key] = paths
-    raise_all(refused)
-    return live, drift

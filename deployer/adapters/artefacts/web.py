@@ -48,8 +48,13 @@ class Web:
                 yield response
             finally:
                 response.close()
-        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, UnicodeError) as error:
-            raise ConfigurationError("the artefact's URL is wrong", where=label, why=str(error)) from None
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, UnicodeError):
+            # Their messages quote parts of the URL, where a part of a password is not known to be one.
+            raise ConfigurationError(
+                "the artefact's URL is wrong",
+                where=label,
+                hint="in a user name or password everything but letters and digits is written as %XX (`/` as %2F)",
+            ) from None
         except httpx2.TransportError as error:
             raise _unreachable(error, label) from error
 

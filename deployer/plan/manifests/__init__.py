@@ -2,6 +2,7 @@
 
 from deployer.plan.manifests.immutable import immutable_changes
 from deployer.plan.manifests.kinds import is_hook, object_key
+from deployer.plan.manifests.ownership import foreign_object
 from deployer.plan.manifests.preparing import PreparedManifests, pin, prepare
 from deployer.plan.manifests.size import RELEASE_LIMIT, check_release_size, release_size
 from deployer.plan.manifests.source import ManifestWarning, SourceManifest
@@ -12,6 +13,7 @@ __all__ = [
     "PreparedManifests",
     "SourceManifest",
     "check_release_size",
+    "foreign_object",
     "immutable_changes",
     "is_hook",
     "object_key",

@@ -1,0 +1,77 @@
+"""Compares an app's manifests with what is live, by showing each to the API server as a dry run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from deployer.errors import ConfigurationError, DeployError, raise_all
+from deployer.execute.ports import Cluster
+from deployer.model import Json, ObjectKey, Revision
+from deployer.plan.difference import drifted
+from deployer.plan.manifests import (
+    PreparedManifests,
+    SourceManifest,
+    foreign_object,
+    immutable_changes,
+    is_hook,
+    object_key,
+)
+from deployer.plan.paths import path_in
+
+
+class Owned:
+    """Knows which live objects are the release's own: those that any of its revisions has, or that Helm would adopt."""
+
+    def __init__(self, name: str, namespace: str, revisions: Sequence[Revision]) -> None:
+        self._name = name
+        self._namespace = namespace
+        self._revisions = revisions
+
+    def refusal(self, source: SourceManifest, key: ObjectKey, live: Json) -> DeployError | None:
+        """Why a live object cannot be taken. Helm decides where a revision of somebody else's may have it."""
+        foreign = foreign_object(source, live, self._name, self._namespace)
+        if foreign is None or not all(revision.manifests for revision in self._revisions):
+            return None
+        return None if (key.kind, key.namespace, key.name) in self._known else foreign
+
+    @cached_property
+    def _known(self) -> set[tuple[str, str | None, str]]:
+        contents = (content for revision in self._revisions for content in revision.objects())
+        keys = (object_key(content, self._namespace) for content in contents)
+        return {(key.kind, key.namespace, key.name) for key in keys}
+
+
+def compare(
+    cluster: Cluster, prepared: PreparedManifests, owned: Owned
+) -> tuple[dict[ObjectKey, Json | None], dict[ObjectKey, tuple[str, ...]]]:
+    """The live objects (None: missing), and the fields in which they differ from the manifests.
+
+    Each manifest is shown to the API server as a dry run, so that what it refuses is known before anything changes, and
+    told with its place in the app file.
+    Hooks are shown too, but live only while Helm runs them.
+    """
+    live: dict[ObjectKey, Json | None] = {}
+    drift: dict[ObjectKey, tuple[str, ...]] = {}
+    refused: list[DeployError] = []
+    for index, (key, manifest) in enumerate(zip(prepared.keys, prepared.objects, strict=True)):
+        source = prepared.sources[index] if prepared.sources else SourceManifest(manifest)
+        present = None if is_hook(manifest) else cluster.get(key)
+        if not is_hook(manifest):
+            live[key] = present
+        if present is not None and (foreign := owned.refusal(source, key, present)):
+            refused.append(foreign)
+            continue
+        if present is not None and (forbidden := immutable_changes(manifest, present, source)):
+            refused += forbidden
+            continue
+        try:
+            preview = cluster.preview(manifest, present)
+        except ConfigurationError as error:
+            error.where = source.at(path_in(error.why or "")) or error.where
+            refused.append(error)
+            continue
+        if present is not None and (paths := drifted(present, preview)):
+            drift[key] = paths
+    raise_all(refused)
+    return live, drift

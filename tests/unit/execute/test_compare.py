@@ -1,0 +1,72 @@
+"""Manifests against live objects: what drifted, what is refused, and whose objects they are."""
+
+from __future__ import annotations
+
+import pytest
+
+from deployer.errors import ConfigurationError, ErrorGroup, Location
+from deployer.execute.compare import Owned, compare
+from deployer.model import Json, ObjectKey
+from deployer.plan.manifests import PreparedManifests, SourceManifest
+from deployer.plan.manifests.canonical import canonical_text
+from tests.fakes import FakeCluster, make_revision
+
+OWN = {"meta.helm.sh/release-name": "web", "meta.helm.sh/release-namespace": "default"}
+CONFIG: Json = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web"}, "data": {"a": "b"}}
+KEY = ObjectKey("v1", "ConfigMap", "default", "web")
+PLACE = Location("apps/web.yml", 7)
+
+
+def live(annotations: Json | None = None, **content: object) -> Json:
+    return {**CONFIG, **content, "metadata": {"name": "web", "annotations": annotations or {}}}
+
+
+def prepared() -> PreparedManifests:
+    sources = (SourceManifest(CONFIG, Location("apps/web.yml", 5), lambda path: PLACE if path[-1] == "a" else None),)
+    return PreparedManifests("default", (CONFIG,), (canonical_text(CONFIG),), sources=sources)
+
+
+def compared(cluster: FakeCluster, owned: Owned | None = None) -> dict[ObjectKey, tuple[str, ...]]:
+    return compare(cluster, prepared(), owned or Owned("web", "default", ()))[1]
+
+
+def test_what_is_missing_or_as_it_should_be_has_not_drifted() -> None:
+    assert compared(FakeCluster()) == {}
+    assert compared(FakeCluster({KEY: live(OWN)})) == {}
+
+
+def test_a_refusal_is_told_with_its_place_in_the_file() -> None:
+    error = ConfigurationError("the cluster refuses", where="https://10.0.0.1", why="is invalid: data.a: Invalid value")
+    with pytest.raises(ConfigurationError) as caught:
+        compared(FakeCluster(refuses={"ConfigMap": error}))
+    assert caught.value.where == PLACE
+
+
+@pytest.mark.parametrize(
+    ("annotations", "why"),
+    [
+        ({}, "it was not made by Helm"),
+        ({**OWN, "meta.helm.sh/release-name": "other"}, "it belongs to the release other in default"),
+        ({**OWN, "meta.helm.sh/release-namespace": "there"}, "it belongs to the release web in there"),
+    ],
+)
+def test_somebody_elses_object_is_refused_beforehand(annotations: Json, why: str) -> None:
+    with pytest.raises(ConfigurationError, match="ConfigMap/web exists already") as caught:
+        compared(FakeCluster({KEY: live(annotations)}))
+    assert (caught.value.why, caught.value.where) == (why, Location("apps/web.yml", 5))
+
+
+def test_an_object_of_an_earlier_revision_is_the_releases_own_whatever_became_of_its_annotations() -> None:
+    ours = make_revision(1, manifests=(canonical_text(CONFIG),))
+    assert compared(FakeCluster({KEY: live()}), Owned("web", "default", (ours,))) == {}
+
+
+def test_helm_decides_where_a_revision_of_somebody_elses_may_have_the_object() -> None:
+    theirs = make_revision(1, manifests=())
+    assert compared(FakeCluster({KEY: live()}), Owned("web", "default", (theirs,))) == {}
+
+
+def test_everything_that_is_refused_is_told() -> None:
+    both = PreparedManifests("default", (CONFIG, CONFIG), ("", ""))
+    with pytest.raises(ErrorGroup):
+        compare(FakeCluster({KEY: live()}), both, Owned("web", "default", ()))
