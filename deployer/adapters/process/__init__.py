@@ -1,9 +1,10 @@
 """The one place that starts other programs.
 
-Every child gets a session (and so a process group) of its own, and the whole group is ended when its time is up,
-when the caller fails, or when `stop_all` is called: SIGTERM first, SIGKILL after a grace period. Arguments are visible
-to every user of the machine, and the environment to this user's other processes: hand secrets over on stdin or through
-`pass_fds`. No error raised here repeats arguments, input or output.
+Every child gets a session (and so a process group) of its own, and the whole group is ended when its time is up, when
+the caller fails, when `stop_all` is called, and (by a guardian) when we are killed: SIGTERM first, SIGKILL after a
+grace period. Arguments are visible to every user of the machine, and the environment to this user's other processes:
+hand secrets over on stdin or through `pass_fds`. No error raised here repeats arguments, input or output.
+
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from deployer.adapters.process.guardian import Guardian
 from deployer.errors import ConfigurationError, DeployError, InterruptedBySignal, UnreachableError
 
 GRACE = 5.0
@@ -53,6 +54,7 @@ class Result:
 # Children are registered because only the main thread sees Ctrl-C, while workers wait for their programs.
 _running: set[Child] = set()
 _running_lock = threading.RLock()  # a signal handler may interrupt its holder
+_guardian = Guardian()
 
 
 class Child:
@@ -87,6 +89,7 @@ class Child:
             except (OSError, ValueError) as error:
                 raise _start_failure(self.name, os.fspath(argv[0]), error, cwd) from error
             _running.add(self)
+            _guardian.watch(self.popen.pid)
 
     def __enter__(self) -> Child:
         return self
@@ -160,7 +163,9 @@ class Child:
     def forget(self) -> None:
         """Leave the register of running programs."""
         with _running_lock:
-            _running.discard(self)
+            if self in _running:
+                _running.discard(self)
+                _guardian.release(self.popen.pid)
 
     def close(self) -> None:
         """Leave the register, and close the pipes."""

@@ -1,5 +1,6 @@
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from deployer.adapters import process
+from deployer.adapters.process.guardian import Guardian
 from deployer.errors import ConfigurationError, DeployError, InterruptedBySignal
 
 PYTHON = sys.executable
@@ -168,6 +170,40 @@ def test_programs_of_workers_that_nobody_waits_for_end_with_us(tmp_path: Path, e
     )
     assert process.run(python(code, str(file)), cwd=Path(__file__).parents[3]).returncode == 5
     assert gone(int(file.read_text()))
+
+
+def test_programs_end_when_we_are_killed(tmp_path: Path) -> None:
+    """SIGKILL leaves us no moment: the guardian ends what still runs, by SIGTERM, and nothing that ended before."""
+    file, marked = tmp_path / "pid", tmp_path / "terminated"
+    code = (
+        "import sys\n"
+        "from deployer.adapters import process\n"
+        "process.run(['true'])\n"
+        "trap = f'trap \"echo > {sys.argv[2]}; exit\" TERM'\n"
+        "script = f'{trap}; sleep 600 & echo $$ $! > {sys.argv[1]}; wait'\n"
+        "process.run(['sh', '-c', script])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    running = subprocess.Popen(python(code, str(file), str(marked)), env=environment)
+    pids = [int(pid) for pid in wait_for(file).split()]
+    running.kill()
+    running.wait()
+    assert all(map(gone, pids))
+    assert marked.exists()
+
+
+def test_the_guardian_forgets_what_has_ended(tmp_path: Path) -> None:
+    file = tmp_path / "pid"
+    with subprocess.Popen(["sh", "-c", f"echo $$ > {file}; exec sleep 600"], process_group=0) as other:
+        wait_for(file)
+        guardian = Guardian()
+        guardian.watch(other.pid)
+        guardian.release(other.pid)
+        guardian.close()
+        assert guardian.pid is not None
+        assert gone(guardian.pid)
+        assert other.poll() is None
+        other.kill()
 
 
 def test_ctrl_c_ends_the_program(tmp_path: Path) -> None:
