@@ -121,7 +121,7 @@ def _run(arguments: Sequence[str]) -> int:
         return _fail(_usage(error), arguments)
     except DeployError as error:
         if debug:
-            raise
+            _show_traceback()
         return _fail(error, arguments)
     except typer.Abort:
         return _fail(InterruptedBySignal(signal.SIGINT), arguments)
@@ -129,10 +129,16 @@ def _run(arguments: Sequence[str]) -> int:
         return _fail(interruption(stop), arguments)
     except BrokenPipeError:
         raise
-    except Exception as error:  # the last line of defence: no traceback reaches a user
+    except Exception as error:  # noqa: BLE001 -- the last line of defence: no traceback reaches a user
         if debug:
-            raise
+            _show_traceback()
         return _fail(_defect(error), arguments)
+
+
+def _show_traceback() -> None:
+    import traceback
+
+    traceback.print_exc()
 
 
 def _fail(error: DeployError, arguments: Sequence[str]) -> int:

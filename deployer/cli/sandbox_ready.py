@@ -22,7 +22,10 @@ def ready_sandbox(sink: Sink, root: Path) -> None:
 
             if found == "never started":
                 sink.emit(WarningRaised("the sandbox was never started; starting it", hint="it then stays up"))
-            up(sink, root)
+            result = up(sink, root)
+            if found == "up" and any("secrets" in name for name in result.written):
+                text = "the sandbox's keys are new ones, so its sample secrets were written anew"
+                sink.emit(WarningRaised(text, hint="files that could not be decrypted are kept in .sandbox/replaced"))
         case "down":
             raise UnreachableError("the sandbox is down", hint="run `deploy sandbox up`")
         case "broken":

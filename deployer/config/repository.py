@@ -150,7 +150,7 @@ class Repository:
     def _files(self, directory: str) -> list[Path]:
         try:
             with os.scandir(self.root / directory) as entries:
-                return [Path(entry.path) for entry in entries if entry.name.endswith(SUFFIXES) and entry.is_file()]
+                return [Path(entry.path) for entry in entries if entry.name.endswith(SUFFIXES) and _is_file(entry)]
         except OSError:
             return []
 
@@ -237,6 +237,13 @@ def _environment(item: Node) -> str:
     if stage in COMMANDS:
         raise ConfigurationError(f"a stage cannot be called {stage}", where=item.location, why="that is a command")
     return f"{stage}.{region}"
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads to itself: reading it says so
+        return True
 
 
 def _is_repository(path: Path) -> bool:

@@ -51,13 +51,13 @@ _TABLE: Sequence[_Known] = (
         r"invalid ownership metadata|resource that already exists",
         ConfigurationError,
         "an object of this name exists already and is not part of the release",
-        "`deploy adopt` takes it over; or delete it, or give yours another name",
+        "delete it, or give yours another name; or let Helm take it over first (`helm upgrade --take-ownership`)",
     ),
     _known(
         r"release: not found|release has no \d+ version",
         UsageError,
         "there is no such release or revision",
-        "`deploy history` lists what there is",
+        "`helm history` lists what there is",
     ),
     _known(
         r"release name is invalid",
@@ -166,7 +166,7 @@ def held(revision: Revision | None) -> HeldError:
     return HeldError(
         "another operation on this release is under way",
         why=why,
-        hint="wait for it; if it was killed, `deploy recover` repairs the release",
+        hint="wait for it; if it was killed, the next deployment repairs the release",
     )
 
 

@@ -106,7 +106,7 @@ def _read(file: Path) -> str:
             raise ConfigurationError("the secrets file is not a file", where=where)
         return file.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        hint = "`deploy secrets edit` makes it"
+        hint = "`sops FILE` makes it"
         raise ConfigurationError("the secrets file does not exist", where=where, hint=hint) from None
     except UnicodeDecodeError as error:
         why = f"it is not UTF-8 at byte {error.start}"
@@ -124,7 +124,7 @@ def _check(file: Path, text: str) -> None:
         raise ConfigurationError("the secrets file is empty", where=where, hint=hint)
     if conflict := _CONFLICT.search(text):
         line = text.count("\n", 0, conflict.start()) + 1
-        hint = "take one side, then `deploy secrets edit` for the rest: SOPS files cannot be merged by hand"
+        hint = "take one side, then `sops FILE` for the rest: SOPS files cannot be merged by hand"
         raise ConfigurationError(
             "the secrets file has an unresolved merge conflict", where=f"{where}:{line}", hint=hint
         )
@@ -154,7 +154,7 @@ def _content(file: Path, output: bytes) -> dict[str, Any]:
         raise ConfigurationError("the secrets file holds no values", where=where)
     if (key := next(_encrypted(content), None)) is not None:
         why = f"{key} was encrypted twice, or pasted from another file"
-        hint = "set it again with `deploy secrets edit`"
+        hint = "set it again with `sops FILE`"
         raise ConfigurationError("a value is still encrypted after decryption", where=where, why=why, hint=hint)
     return content
 

@@ -189,7 +189,7 @@ def explain(
                 "the secrets file was changed without SOPS",
                 where=file,
                 why="its message authentication code does not match",
-                hint="restore it from git, and change it with `deploy secrets edit`",
+                hint="restore it from git, and change it with `sops FILE`",
             )
         case 25:  # a value could not be decrypted
             plain = "does not match sops' data format" in message
@@ -197,7 +197,7 @@ def explain(
                 "the secrets file was changed without SOPS",
                 where=file,
                 why="a value stands in plain text" if plain else "a value was changed, moved or renamed",
-                hint="restore it from git, and change it with `deploy secrets edit`",
+                hint="restore it from git, and change it with `sops FILE`",
             )
         case 100:  # no such file
             return ConfigurationError("the secrets file does not exist", where=file)
@@ -209,7 +209,7 @@ def explain(
 def _unreadable(returncode: int, message: str, file: str) -> DeployError:
     line = _LINE.search(message)
     where = f"{file}:{line[1]}" if line else file
-    hint = "restore it from git, and change it with `deploy secrets edit`"
+    hint = "restore it from git, and change it with `sops FILE`"
     if "metadata not found" in message:
         why = "it has no `sops` key"
         return ConfigurationError("the secrets file is not a SOPS file", where=file, why=why, hint=hint)

@@ -23,5 +23,5 @@ def foreign_object(source: SourceManifest, live: Json, release: str, namespace: 
         f"{source.title} exists already and is not part of the release",
         where=source.at(("metadata", "name")),
         why=f"it belongs to the release {owner} in {owners_namespace}" if owner else "it was not made by Helm",
-        hint="`deploy adopt` takes it over; or delete it, or give yours another name",
+        hint="delete it, or give yours another name; or let Helm take it over first (`helm upgrade --take-ownership`)",
     )

@@ -79,13 +79,22 @@ def test_a_secret_that_can_be_decrypted_stays(layout: Layout, root: Path, sops: 
     assert edited.read_text() == "ENCRYPTED by the user\n"
 
 
-@pytest.mark.parametrize("content", ["", "ENCRYPTED old", "plain: text"])
+@pytest.mark.parametrize("content", ["", "ENCRYPTED old\nsops: {}\n"])
 def test_a_secret_that_cannot_be_decrypted_is_made_anew(layout: Layout, root: Path, sops: Path, content: str) -> None:
     repository_files.write(layout, root, sops)
     lost = root / "group_vars" / "secrets_local.seoul.yml"
     lost.write_text(content)
     assert repository_files.write(layout, root, sops) == ("group_vars/secrets_local.seoul.yml",)
     assert lost.read_text().startswith("ENCRYPTED\n")
+    assert (root / ".sandbox" / "replaced" / "secrets_local.seoul.yml").read_text() == content
+
+
+def test_a_file_that_is_not_encrypted_is_left_to_its_author(layout: Layout, root: Path, sops: Path) -> None:
+    repository_files.write(layout, root, sops)
+    own = root / "group_vars" / "secrets_local.seoul.yml"
+    own.write_text("plain: text")
+    assert repository_files.write(layout, root, sops) == ()
+    assert own.read_text() == "plain: text"
 
 
 def test_a_failing_sops_writes_nothing_and_shows_no_value(layout: Layout, root: Path, sops: Path) -> None:
