@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import resource
+import signal
 import statistics
 import subprocess
 import sys
@@ -19,6 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 _SAMPLING = 0.01
 _LAST_LINES = 40
+_LONGEST_LINE = 500
 
 
 class Failed(Exception):
@@ -46,21 +48,30 @@ def run(
             command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=env, cwd=cwd, start_new_session=True
         )
         memory = _PeakMemory(process.pid)
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            _end(process)
+
+        timer = threading.Timer(limit, end)
+        timer.start()
         try:
-            status = process.wait(limit)
-        except subprocess.TimeoutExpired:
-            status = None
+            # Not `wait(limit)`: that looks only every 50 ms whether the process has ended.
+            status = process.wait()
         finally:
             seconds = time.perf_counter() - start
+            timer.cancel()
             memory.stop()
-            if process.poll() is None:
-                os.killpg(process.pid, 15)
-                process.wait()
+            _end(process)
+            process.wait()
         out, err = (_content(file.fileno()) for file in (stdout, stderr))
     if status != 0:
-        how = f"did not end within {limit:.0f} s" if status is None else f"ended with exit code {status}"
+        how = f"did not end within {limit:.0f} s" if late.is_set() else f"ended with exit code {status}"
         lines = (out + err).splitlines()[-_LAST_LINES:]
-        raise Failed("\n".join([f"{' '.join(map(str, command))} {how}:", *(f"  | {line}" for line in lines)]))
+        raise Failed(
+            "\n".join([f"{' '.join(map(str, command))} {how}:", *(f"  | {line[:_LONGEST_LINE]}" for line in lines)])
+        )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Run(seconds, cpu, memory.peak, out)
@@ -159,6 +170,11 @@ class _PeakMemory:
                 if line.startswith("VmHWM:"):
                     # Not the highest seen: before its exec a process has our memory.
                     self.peak = int(line.split()[1]) * 1024
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.returncode is None:
+        os.killpg(process.pid, signal.SIGTERM)
 
 
 def _content(descriptor: int) -> str:

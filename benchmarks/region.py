@@ -30,7 +30,9 @@ class Cluster:
         try:
             self._connection = Connection(read_access(ACCESS / "kubeconfig", REGION.name), timeout=30)
         except DeployError as error:
-            raise Failed(f"there is no sandbox to measure in ({error.what}): `./wrapper sandbox up`") from error
+            raise Failed(
+                f"there is no sandbox to measure in ({error.what}: {error.why}); `./wrapper sandbox up`"
+            ) from error
 
     def __enter__(self) -> Cluster:
         return self
@@ -83,7 +85,7 @@ class Cluster:
         try:
             response = self._connection.request(method, path, body=body)
         except DeployError as error:
-            raise Failed(f"the sandbox does not answer ({error.what}): `./wrapper sandbox up`") from error
+            raise Failed(f"the sandbox does not answer ({error.what}: {error.why}); `./wrapper sandbox up`") from error
         if response.status_code not in accept:
             raise Failed(f"{method} {path} was answered with {response.status_code}")
         return None if response.status_code == 404 else response.json()
