@@ -4,7 +4,6 @@ Every child gets a session (and so a process group) of its own, and the whole gr
 the caller fails, when `stop_all` is called, and (by a guardian) when we are killed: SIGTERM first, SIGKILL after a
 grace period. Arguments are visible to every user of the machine, and the environment to this user's other processes:
 hand secrets over on stdin or through `pass_fds`. No error raised here repeats arguments, input or output.
-
 """
 
 from __future__ import annotations
