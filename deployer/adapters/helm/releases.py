@@ -151,6 +151,7 @@ class HelmReleases:
                 # It is worth more that the next upgrade may try.
                 was += f", rolling back to revision {complete} failed ({error.what})"
             else:
+                self._storage.fail(name, namespace, pending.number)  # no history shall call it pending for ever
                 return f"{was}: rolled back to revision {complete}, as revision {made}"
         self._storage.fail(name, namespace, self.revisions(name, namespace)[0].number)
         return f"{was}: marked as failed"
