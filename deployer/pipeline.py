@@ -150,7 +150,7 @@ class Deployment:
             target=target,
             settings=settings,
             app=configuration.app,
-            prepare=partial(prepared_manifests, configuration),
+            prepare=partial(prepared_manifests, configuration, self._services),
             ports=self._services.region(settings, target),
             context=context,
             registry=self._services.registry(settings, target) if context else None,
@@ -284,9 +284,13 @@ def docker_context(configuration: Configuration, services: Services, sink: Sink)
     return services.contexts().observe(app, artefacts, configuration.render_text)
 
 
-def prepared_manifests(configuration: Configuration, image: Image | None, docker_hash: str | None) -> PreparedManifests:
-    """A target's manifests with this image in them, as they are given to Helm."""
-    sources = [SourceManifest(one.content, one.where, one.locate) for one in configuration.manifests(docker_hash)]
+def prepared_manifests(
+    configuration: Configuration, services: Services, image: Image | None, docker_hash: str | None
+) -> PreparedManifests:
+    """A target's manifests with this image in them, as they are given to Helm; what they made of secrets is masked."""
+    manifests = configuration.manifests(docker_hash)
+    services.keep_secret(text for one in manifests for text in one.secret_texts())
+    sources = [SourceManifest(one.content, one.where, one.locate) for one in manifests]
     return prepare(sources, configuration.settings, configuration.app, image)
 
 

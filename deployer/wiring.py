@@ -6,7 +6,7 @@ import contextlib
 import os
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -70,6 +70,10 @@ class Wiring:
     def mask(self, text: str) -> str:
         """The text without any secret that is known by now."""
         return self._masker.mask(text)
+
+    def keep_secret(self, values: Iterable[str]) -> None:
+        """Mask these values, too, from now on."""
+        self._masker.add(values)
 
     def load(
         self,

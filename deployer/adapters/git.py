@@ -7,6 +7,9 @@ from pathlib import Path
 from deployer.adapters import process
 from deployer.errors import DeployError
 
+# A checkout of another owner, as on CI, is the deployment repository all the same.
+_GIT = ("git", "-c", "safe.directory=*")
+
 
 def commit(repository: Path) -> str | None:
     """The commit's 40 digits, `-dirty` appended where a file that counts is not in it; None outside git or without it.
@@ -15,9 +18,9 @@ def commit(repository: Path) -> str | None:
     """
     try:
         described = process.run(
-            ["git", "-C", repository, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"], timeout=10
+            [*_GIT, "-C", repository, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"], timeout=10
         )
-        new = process.run(["git", "-C", repository, "status", "--porcelain", "--", "apps", "group_vars"], timeout=10)
+        new = process.run([*_GIT, "-C", repository, "status", "--porcelain", "--", "apps", "group_vars"], timeout=10)
     except DeployError:
         return None
     name = described.stdout.decode("ascii", "replace").strip()

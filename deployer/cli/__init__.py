@@ -25,6 +25,9 @@ def entry() -> NoReturn:
     """
     import os
 
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed when we were started
+            setattr(sys, name, open(os.devnull, "r+"))  # noqa: PTH123, SIM115 -- until the process ends
     code = main()
     if process := sys.modules.get("deployer.adapters.process"):
         process.end_all()  # what a thread that was left behind still runs; exit hooks do not run below

@@ -148,10 +148,10 @@ def _fail(error: DeployError, arguments: Sequence[str]) -> int:
     if "--json" in arguments:
         import json
 
+        from deployer.cli.output import print_result
         from deployer.report.document import error_document
 
-        sys.stdout.write(json.dumps(error_document(error), indent=2) + "\n")
-        sys.stdout.flush()
+        print_result(json.dumps(error_document(error), indent=2))
     show_error(error)
     return error.exit_code
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -85,7 +85,8 @@ class PlainDisplay:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stream.flush()
+        with suppress(OSError, ValueError):  # its reader has gone
+            self._stream.flush()
 
     def paused(self) -> AbstractContextManager[None]:
         """Nothing to do: lines stay where they are."""

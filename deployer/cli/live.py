@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -76,7 +76,7 @@ class LiveDisplay:
         self._refresher.join()
         with self._lock:
             self._downloads.clear()
-        with self._screen:
+        with self._screen, suppress(OSError, ValueError):  # the terminal may have gone
             self._live.stop()
 
     def _new_live(self) -> Live:
@@ -84,7 +84,7 @@ class LiveDisplay:
 
     def _refresh(self) -> None:
         while not self._ended.wait(_PAUSE):
-            with self._screen:
+            with self._screen, suppress(OSError, ValueError):
                 if self._live.is_started:
                     self._live.refresh()
 

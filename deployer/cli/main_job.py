@@ -15,6 +15,7 @@ from deployer.cli.confirmation import confirm_deletions
 from deployer.cli.display import display
 from deployer.cli.masked import MaskingSink, masked_error
 from deployer.cli.messages import wants_colour
+from deployer.cli.output import print_result
 from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
 from deployer.errors import DeployError, InterruptedBySignal, interruption
 from deployer.masking.document import mask_texts
@@ -57,7 +58,7 @@ def run(asked: Asked) -> None:
             raise interruption(stop) from None
         except DeployError as error:
             raise masked_error(error, wiring.mask) from None
-        _print(_report(result, asked, wiring.mask))
+        print_result(_report(result, asked, wiring.mask))
         raise typer.Exit(_exit_code(result, signalled, asked))
 
 
@@ -86,11 +87,6 @@ def _report(result: DeploymentResult, asked: Asked, mask: Callable[[str], str]) 
 
     lines = terminal_lines(result, colour=wants_colour(sys.stdout))
     return mask("\n".join(["", *lines] if sys.stdout.isatty() and sys.stderr.isatty() else lines))
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 def _exit_code(result: DeploymentResult, signalled: InterruptedBySignal | None, asked: Asked) -> int:

@@ -18,10 +18,15 @@ class MaskingSink:
     def __init__(self, sink: Sink, mask: Mask) -> None:
         self._sink = sink
         self._mask = mask
+        self._shown = True
 
     def emit(self, event: Event) -> None:
-        """Mask the event and pass it on."""
-        self._sink.emit(self._masked(event))
+        """Mask the event and pass it on, as long as it can be shown: what is done must not end for want of a reader."""
+        if self._shown:
+            try:
+                self._sink.emit(self._masked(event))
+            except (OSError, ValueError):
+                self._shown = False
 
     def _masked(self, event: Event) -> Event:
         match event:

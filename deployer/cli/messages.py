@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterator
 from typing import TextIO
@@ -42,9 +43,10 @@ def _printable(leaf: DeployError) -> DeployError:
 
 def show_error(error: DeployError) -> None:
     """Write an error to standard error, coloured on a terminal."""
-    for line in error_lines(error, colour=wants_colour()):
-        sys.stderr.write(line + "\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError, ValueError):  # nobody is left to be told
+        for line in error_lines(error, colour=wants_colour()):
+            sys.stderr.write(line + "\n")
+        sys.stderr.flush()
 
 
 def printable(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deployer.cli.options import Debug, Directory, ExtraVars, Region, Stage, Version
+from deployer.cli.output import print_result
 from deployer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def _files(
     context = docker_context(configuration, wiring, sink)
     identity = identify(configuration.app, configuration.settings, context)
     prepared = prepared_manifests(
-        configuration, identity.image if identity else None, identity.docker_hash if identity else None
+        configuration, wiring, identity.image if identity else None, identity.docker_hash if identity else None
     )
     target = configuration.target
     prefix = f"{target.stage}.{target.region}.{target.application}"
@@ -90,7 +91,7 @@ def _files(
 def _write(files: dict[str, str], out: Path | None) -> None:
     for name, text in files.items():
         if out is None:
-            sys.stdout.write(f"# {name}\n{text.rstrip()}\n\n")
+            print_result(f"# {name}\n{text.rstrip()}\n\n")
             continue
         path = out / name
         try:
@@ -98,4 +99,4 @@ def _write(files: dict[str, str], out: Path | None) -> None:
             path.write_text(text, "utf-8")
         except OSError as error:
             raise UsageError("the file cannot be written", where=str(path), why=error.strerror) from error
-        sys.stdout.write(f"{path}\n")
+        print_result(str(path))

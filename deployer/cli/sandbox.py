@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from deployer.cli.options import AsJson, Debug, Directory, Verbose
+from deployer.cli.output import print_result
 from deployer.errors import UsageError
 from deployer.report.words import duration
 
@@ -50,11 +50,11 @@ def down(as_json: AsJson = False, verbose: Verbose = False, debug: Debug = False
     with display(verbose=verbose) as sink:
         result = down(sink)
     if as_json:
-        _print(json.dumps(asdict(result), indent=2))
+        print_result(json.dumps(asdict(result), indent=2))
     elif result.ended:
-        _print(f"The sandbox is down: {len(result.ended)} processes ended in {duration(result.seconds)}.")
+        print_result(f"The sandbox is down: {len(result.ended)} processes ended in {duration(result.seconds)}.")
     else:
-        _print("The sandbox was not running.")
+        print_result("The sandbox was not running.")
 
 
 @app.command()
@@ -74,7 +74,7 @@ def status(as_json: AsJson = False, debug: Debug = False) -> None:
     from deployer.sandbox.status import status
 
     found = status()
-    _print(json.dumps(asdict(found), indent=2) if as_json else "\n".join(_status_lines(found)))
+    print_result(json.dumps(asdict(found), indent=2) if as_json else "\n".join(_status_lines(found)))
     if found.state == "broken":
         raise typer.Exit(1)
 
@@ -88,13 +88,13 @@ def slack(as_json: AsJson = False, debug: Debug = False) -> None:
 
     found = messages()
     if as_json:
-        _print(json.dumps(found, indent=2))
+        print_result(json.dumps(found, indent=2))
         return
     for message in found:
         indent = "    " if message.get("thread_ts") else ""
-        _print(f"{indent}{message.get('channel', 'webhook')}  (updated {_times(len(message['history']))})")
-        _print("\n".join(f"{indent}  {line}" for line in plain_text(message).splitlines()))
-    _print(f"{len(found)} message{'s' if len(found) != 1 else ''}; as a page: {SLACK_ENDPOINT}/")
+        print_result(f"{indent}{message.get('channel', 'webhook')}  (updated {_times(len(message['history']))})")
+        print_result("\n".join(f"{indent}  {line}" for line in plain_text(message).splitlines()))
+    print_result(f"{len(found)} message{'s' if len(found) != 1 else ''}; as a page: {SLACK_ENDPOINT}/")
 
 
 def _repository_root(directory: Path | None) -> Path | None:
@@ -111,17 +111,19 @@ def _repository_root(directory: Path | None) -> Path | None:
 
 def _report_up(result: UpResult, as_json: bool) -> None:
     if as_json:
-        _print(json.dumps(asdict(result), indent=2))
+        print_result(json.dumps(asdict(result), indent=2))
         return
     from deployer.sandbox.layout import REGIONS, SLACK_ENDPOINT
 
     said = f"{len(result.started)} processes started in" if result.started else "was up already, looked at in"
-    _print(f"The sandbox is up ({said} {duration(result.seconds)}).")
+    print_result(f"The sandbox is up ({said} {duration(result.seconds)}).")
     for region in REGIONS:
-        _print(f"  {region.name:<9} http://{region.ingress}  (send the app's host name)  registry {region.registry}")
-    _print(f"  slack     {SLACK_ENDPOINT}/")
+        print_result(
+            f"  {region.name:<9} http://{region.ingress}  (send the app's host name)  registry {region.registry}"
+        )
+    print_result(f"  slack     {SLACK_ENDPOINT}/")
     if result.written:
-        _print(f"Written: {', '.join(result.written)}")
+        print_result(f"Written: {', '.join(result.written)}")
 
 
 def _status_lines(found: SandboxStatus) -> list[str]:
@@ -146,11 +148,6 @@ def _table(parts: Sequence[PartStatus]) -> list[str]:
         rows.append((part.region or "", part.kind, state, part.pid or "", memory, part.address))
     widths = [max(len(str(row[column])) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 def _times(count: int) -> str:

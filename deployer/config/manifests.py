@@ -25,6 +25,20 @@ class Manifest:
     secrets: Mapping[Path, frozenset[str]] = field(default_factory=dict)
     root: Node | None = field(default=None, repr=False, compare=False)
 
+    def secret_texts(self) -> list[str]:
+        """The texts that templates made of secrets: reversed, cut, encoded, whatever they did to them."""
+        found = []
+        for path in self.secrets:
+            value: Any = self.content
+            try:
+                for part in path:
+                    value = value[part]
+            except (KeyError, IndexError, TypeError):  # left out (`omit`)
+                continue
+            if isinstance(value, str):
+                found.append(value)
+        return found
+
     def locate(self, path: Path) -> Location:
         """Where in the app file the value at a path (`("spec", "replicas")`) was written, or what is nearest to it."""
         return locate(self.root, path) if self.root is not None and node_at(self.root, path[:1]) else self.where

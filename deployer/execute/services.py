@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -12,6 +13,10 @@ from deployer.model import Settings, Target
 
 class Services(Protocol):
     """The outside world of one command. Each method is cheap until what it gives is used, and safe in threads."""
+
+    def keep_secret(self, values: Iterable[str]) -> None:
+        """Mask these values, too, in everything that leaves this process from now on."""
+        ...
 
     def fetcher(self, settings: Settings, target: Target) -> ArtefactFetcher:
         """The downloads of one region."""

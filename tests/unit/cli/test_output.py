@@ -1,0 +1,55 @@
+"""What has been done stays done when nobody can read about it."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import pytest
+
+from deployer.cli.masked import MaskingSink
+from deployer.cli.output import print_result
+from deployer.events import Event, OutputLine
+
+
+class Full:
+    """A stream on a full disk."""
+
+    def write(self, text: str) -> NoReturn:
+        raise OSError(28, "No space left on device")
+
+    def flush(self) -> None:
+        pass
+
+
+def test_a_full_disk_is_told_and_raises_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdout", Full())
+    print_result("deployed")
+    assert "No space left on device" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_gone_ends_the_process() -> None:
+    class Gone(Full):
+        def write(self, text: str) -> NoReturn:
+            raise BrokenPipeError
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(BrokenPipeError):
+        patch.setattr(sys, "stdout", Gone())
+        print_result("deployed")
+
+
+def test_progress_that_nobody_can_see_decides_nothing() -> None:
+    class Broken:
+        tried = 0
+
+        def emit(self, event: Event) -> None:
+            self.tried += 1
+            raise BrokenPipeError
+
+    broken = Broken()
+    sink = MaskingSink(broken, str)
+    for _ in range(3):
+        sink.emit(OutputLine("build", "a line"))
+    assert broken.tried == 1
