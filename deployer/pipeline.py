@@ -28,7 +28,7 @@ from deployer.execute.announcing import Announcer
 from deployer.execute.everywhere import Question, ask_all
 from deployer.execute.executor import Execution
 from deployer.execute.images import WantedImage, provide_images
-from deployer.execute.observe import Observation, Subject, observe
+from deployer.execute.observe import Observation, Subject, agree_on_rebuilds, observe
 from deployer.execute.parallel import Outcome, run_all
 from deployer.execute.phases import Phases
 from deployer.execute.ports import Announcement, DockerContext
@@ -113,6 +113,7 @@ class Deployment:
         contexts = self._contexts()
         subjects = [self._subject(*pair) for pair in zip(self._configurations, contexts, strict=True)]
         with self._phases("compare") as phase:
+            subjects = agree_on_rebuilds(subjects)
             looks: list[Question[Observation | None]] = [
                 (subject.target, partial(observe, subject)) for subject in subjects
             ]

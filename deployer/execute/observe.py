@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from deployer.errors import ConfigurationError
 from deployer.execute.compare import Owned, compare
+from deployer.execute.everywhere import ask_all
 from deployer.execute.ports import DockerContext, Registry
 from deployer.execute.watch import observe as observe_workloads
 from deployer.execute.work import RegionPorts
@@ -88,6 +91,40 @@ def observe(subject: Subject) -> Observation:
         warnings=tuple(str(warning) for warning in prepared.warnings),
     )
     return Observation(subject, facts, prepared, identity)
+
+
+def agree_on_rebuilds(subjects: Sequence[Subject]) -> list[Subject]:
+    """Regions that are deployed to together get one image: of the same content, the one that was rebuilt last anywhere.
+
+    What each region runs is remembered with its last revision; alone, a region goes on with what it has.
+    """
+    with_image = [subject for subject in subjects if subject.context is not None and subject.rebuild is None]
+    if len(with_image) < 2:
+        return list(subjects)
+    questions = [(one.target, partial(_remembered_rebuild, one)) for one in with_image]
+    newest: dict[tuple[str, str], str] = {}
+    for key, rebuild in ask_all(questions):
+        if rebuild is not None:
+            newest[key] = max(newest.get(key, ""), rebuild)
+    return [
+        replace(subject, rebuild=newest.get(_content(subject))) if subject in with_image else subject
+        for subject in subjects
+    ]
+
+
+def _remembered_rebuild(subject: Subject) -> tuple[tuple[str, str], str | None]:
+    """The content of an app, and the salt of its image if that was rebuilt."""
+    revisions = subject.ports.releases.revisions(subject.app.app_name, subject.settings.namespace)
+    last, content = revisions[0].record if revisions else None, _content(subject)
+    return content, last.rebuild if last is not None and last.content_hash == content[1] else None
+
+
+def _content(subject: Subject) -> tuple[str, str]:
+    """The app's name, and the hash of its Docker context."""
+    docker, context = subject.app.docker, subject.context
+    if docker is None or context is None:
+        return subject.app.app_name, ""
+    return subject.app.app_name, hash_context(context.entries, platforms=docker.platforms, args=docker.args)
 
 
 def identify(

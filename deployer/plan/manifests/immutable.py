@@ -54,6 +54,7 @@ def immutable_changes(
         ConfigurationError(
             f"{source.title}: {path_text(path)} cannot be changed on the object that exists",
             where=source.at(path),
+            why="Kubernetes holds the field immutable",
             hint=hint,
         )
         for path, hint in _differing(manifest, live)
