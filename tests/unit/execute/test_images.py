@@ -1,0 +1,130 @@
+"""One build per content, the same digest everywhere; and regions that remember different rebuilds agree on one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from deployer.errors import ConfigurationError
+from deployer.events import Sink
+from deployer.execute.images import WantedImage, provide_images
+from deployer.execute.observe import Subject, agree_on_rebuilds, identify
+from deployer.execute.ports import BuildRequest, Registry
+from deployer.execute.work import RegionPorts
+from deployer.model import App, ContextEntry, DeploymentRecord, DockerSpec, Image, Secret, Settings, Target
+from deployer.plan.manifests import PreparedManifests
+from tests.fakes import FakeCluster, FakeProber, FakeReleases, RecordingSink, make_revision
+
+DOCKER = DockerSpec("FROM scratch")
+ENTRIES = (ContextEntry("Dockerfile", "file", size=1, sha256="ab" * 32),)
+
+
+class FakeContext:
+    entries = ENTRIES
+
+    @contextmanager
+    def materialise(self) -> Iterator[Path]:
+        yield Path("/context")
+
+
+@dataclass
+class FakeRegistry:
+    has: dict[str, str] = field(default_factory=dict)
+    done: list[str] = field(default_factory=list)
+
+    def digest(self, image: Image) -> str | None:
+        return self.has.get(image.reference)
+
+    def ensure_repository(self, image: Image) -> None:
+        self.done.append("ensure")
+
+    def copy(self, source: Image, source_registry: Registry, destination: Image, sink: Sink) -> str:
+        self.done.append(f"copy from {source.registry}")
+        return str(source.digest)
+
+    def credentials(self) -> tuple[str, Secret]:
+        return "AWS", Secret("password")
+
+
+class FakeBuilder:
+    def __init__(self) -> None:
+        self.requests: list[BuildRequest] = []
+
+    def build_and_push(self, request: BuildRequest, registry: Registry, sink: Sink) -> str:
+        self.requests.append(request)
+        return "sha256:built"
+
+
+def wanted(region: str, digest: str | None = None, tag: str = "1-abc") -> WantedImage:
+    return WantedImage(Image(region, "myapp", tag, digest), DOCKER, FakeContext(), FakeRegistry())
+
+
+def test_one_build_is_copied_to_every_other_region() -> None:
+    wants, builder = [wanted("london"), wanted("seoul"), wanted("virginia")], FakeBuilder()
+    images = provide_images(wants, builder, RecordingSink(), no_cache=False)
+    assert [image.digest for image in images] == ["sha256:built"] * 3
+    assert [request.image.registry for request in builder.requests] == ["london"]
+    assert [want.registry.done for want in wants] == [  # type: ignore[attr-defined]
+        ["ensure"],
+        ["ensure", "copy from london"],
+        ["ensure", "copy from london"],
+    ]
+
+
+def test_what_one_region_has_is_never_built_again() -> None:
+    wants, builder = [wanted("london"), wanted("seoul", "sha256:there")], FakeBuilder()
+    images = provide_images(wants, builder, RecordingSink(), no_cache=False)
+    assert [image.digest for image in images] == ["sha256:there"] * 2
+    assert builder.requests == []
+
+
+def test_two_images_under_one_tag_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="different images"):
+        provide_images(
+            [wanted("london", "sha256:a"), wanted("seoul", "sha256:b")], FakeBuilder(), RecordingSink(), no_cache=False
+        )
+
+
+def test_different_contents_are_built_each() -> None:
+    builder = FakeBuilder()
+    provide_images([wanted("london"), wanted("seoul", tag="1-other")], builder, RecordingSink(), no_cache=True)
+    assert [request.no_cache for request in builder.requests] == [True, True]
+
+
+def subject(region: str, rebuild: str | None) -> Subject:
+    app = App("myapp", "myapp", (), tag="1", docker=DOCKER)
+    settings = Settings(aws_region="eu-west-2", aws_ecr_prefix="registry")
+    target = Target("prod", region, "myapp")
+    identity = identify(app, settings, FakeContext())
+    assert identity is not None
+    record = DeploymentRecord("id", "myapp", "prod", region, content_hash=identity.content_hash, rebuild=rebuild)
+    return Subject(
+        target=target,
+        settings=settings,
+        app=app,
+        prepare=lambda image, docker_hash: PreparedManifests("default", (), ()),
+        ports=RegionPorts(FakeCluster(), FakeReleases([make_revision(1, record=record)]), FakeProber()),
+        context=FakeContext(),
+    )
+
+
+def test_regions_deployed_together_take_the_last_rebuild_of_any() -> None:
+    agreed = agree_on_rebuilds(
+        [subject("london", "20261121-1"), subject("seoul", None), subject("tokyo", "20261122-1")]
+    )
+    assert [one.rebuild for one in agreed] == ["20261122-1"] * 3
+
+
+def test_a_rebuild_of_other_content_does_not_count() -> None:
+    london, seoul = subject("london", "20261121-1"), subject("seoul", None)
+    changed = replace(london, app=replace(london.app, docker=replace(DOCKER, args={"A": "b"})))
+    assert [one.rebuild for one in agree_on_rebuilds([changed, seoul])] == [None, None]
+
+
+def test_a_rebuild_that_is_asked_for_is_the_one() -> None:
+    asked = [replace(subject("london", "20261121-1"), rebuild="now"), replace(subject("seoul", None), rebuild="now")]
+    assert [one.rebuild for one in agree_on_rebuilds(asked)] == ["now", "now"]
