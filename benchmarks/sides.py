@@ -103,6 +103,7 @@ class Side:
         listed = subprocess.run(
             [_tool("docker"), "image", "ls", "--quiet", "--filter", f"reference=*/*/{self.name}"],
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             text=True,
             check=False,
         )
@@ -165,19 +166,18 @@ class Ours(Side):
         self._command = command
         self._cache = directory.with_name(f"{directory.name}-cache") / "deployer"
         self._copy_repository()
-        # Tools and the environment are where they were; only artefacts begin anew.
+        # The prepared tool is where it was; only artefacts begin anew.
         real = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deployer"
         self._cache.mkdir(parents=True)
-        for place in ("tools", "venv", "sandbox"):
-            (self._cache / place).symlink_to(real / place)
+        for place in real.iterdir():
+            if place.name != "artefacts":
+                (self._cache / place.name).symlink_to(place)
         self._environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "XDG_CACHE_HOME": str(self._cache.parent)}
 
     def forget(self) -> None:
         """See `Side`."""
         super().forget()
-        for place in self._cache.iterdir():
-            if not place.is_symlink():
-                shutil.rmtree(place)
+        shutil.rmtree(self._cache / "artefacts", ignore_errors=True)
 
     def deploy(self, outcome: str = "deployed") -> Run:
         """`deploy local london myapp`; Failed also when its outcome is another one."""
