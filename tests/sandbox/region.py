@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2
+
 from deployer.adapters.kubernetes import KubernetesCluster
 from deployer.adapters.kubernetes.connection import Connection
 from deployer.adapters.kubernetes.kubeconfig import read_access
@@ -47,9 +49,14 @@ def create(namespace: str, manifest: dict[str, Any], collection: str) -> dict[st
 
 
 def eventually(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
-    """The condition's first true value."""
+    """The condition's first true value; a connection that is refused means not yet."""
     end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, "it did not come true"
+    while True:
+        try:
+            value, trouble = condition(), None
+        except (OSError, httpx2.TransportError) as error:
+            value, trouble = None, error
+        if value:
+            return value
+        assert time.monotonic() < end, f"it did not come true: {trouble or value!r}"
         time.sleep(0.1)
-    return value
