@@ -22,7 +22,7 @@ def ensure(sink: Sink) -> Path:
     import platformdirs
 
     identity = hashlib.sha256(_LOCK_FILE.read_bytes() + sys.version.encode()).hexdigest()[:20]
-    parent = Path(platformdirs.user_cache_dir("deployer")) / "venv"
+    parent = (Path(platformdirs.user_cache_dir("deployer")) / "venv").resolve()
     directory = parent / f"sandbox-{identity}"
     python = directory / "bin" / "python"
     complete = directory / ".complete"

@@ -36,7 +36,8 @@ def cache_directory() -> Path:
     """Where built and unpacked tools are kept: `tools/` in the user's cache directory."""
     from platformdirs import user_cache_path
 
-    return user_cache_path("deployer", appauthor=False) / "tools"
+    # Resolved: a daemon of the sandbox that is started by another name of its program counts as another one.
+    return (user_cache_path("deployer", appauthor=False) / "tools").resolve()
 
 
 def cached_path(tool: Tool) -> Path:
