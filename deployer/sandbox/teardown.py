@@ -14,6 +14,7 @@ _STATELESS = ("kubelet", "ingress", "scheduler", "controller-manager", "api-serv
 _POD_LOG_LINKS = Path("/var/log/containers")
 _CNI_RESULTS = Path("/var/lib/cni/results")
 _SHIM_SOCKETS = Path("/run/containerd/s")
+_DEVICE_PLUGINS = Path("/var/lib/kubelet/device-plugins")
 _DOCKER_KEY = Path("/etc/docker/key.json")
 _MADE_BY_OTHERS = (
     *("/run/containerd/s", "/run/containerd/runc", "/run/containerd", "/run/runc", "/run/docker/plugins"),
@@ -64,7 +65,7 @@ def _stray_files(layout: Layout) -> Iterator[Path]:
     for result in _entries(_CNI_RESULTS):
         if any(container in result.name for container in containers):
             yield result
-    for candidate in (*_entries(_SHIM_SOCKETS), *_entries(Path("/var/lib/kubelet/device-plugins"))):
+    for candidate in (*_entries(_SHIM_SOCKETS), *_entries(_DEVICE_PLUGINS)):
         if candidate.is_socket() and _nobody_listens(candidate):
             yield candidate
     if (layout.state / "made-docker-key").exists():

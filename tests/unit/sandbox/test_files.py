@@ -6,6 +6,7 @@ import base64
 import gzip
 import io
 import json
+import socket
 import ssl
 import stat
 import tarfile
@@ -174,17 +175,26 @@ def test_a_tree_with_a_mount_in_it_is_not_removed(tmp_path: Path, monkeypatch: p
 
 
 def test_stray_files_are_only_ours(layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    links, results, sockets = (tmp_path / name for name in ("links", "results", "sockets"))
-    for directory in (links, results, sockets):
+    links, results, sockets, plugins = (tmp_path / name for name in ("links", "results", "sockets", "plugins"))
+    for directory in (links, results, sockets, plugins):
         directory.mkdir()
     monkeypatch.setattr(teardown, "_POD_LOG_LINKS", links)
     monkeypatch.setattr(teardown, "_CNI_RESULTS", results)
     monkeypatch.setattr(teardown, "_SHIM_SOCKETS", sockets)
+    monkeypatch.setattr(teardown, "_DEVICE_PLUGINS", plugins)
+    with socket.socket(socket.AF_UNIX) as left, socket.socket(socket.AF_UNIX) as used:
+        left.bind(str(plugins / "left.sock"))
+        used.bind(str(plugins / "used.sock"))
+        used.listen()
+        strays = _names_of_strays(layout, links, results, sockets)
+    assert strays == {"ours.log", "deployer-sandbox-london-ab12-eth0", "cni-loopback-ab12-lo", "left.sock"}
+
+
+def _names_of_strays(layout: Layout, links: Path, results: Path, sockets: Path) -> set[str]:
     (links / "ours.log").symlink_to(layout.state / "regions" / "london" / "pod-logs" / "0.log")
     (links / "others.log").symlink_to("/var/log/pods/0.log")
     (links / "file").touch()
     for name in ("deployer-sandbox-london-ab12-eth0", "cni-loopback-ab12-lo", "cni-loopback-cd34-lo", "cbr0-cd34-eth0"):
         (results / name).touch()
     (sockets / "not-a-socket").touch()
-    strays = {file.name for file in teardown._stray_files(layout)}
-    assert strays == {"ours.log", "deployer-sandbox-london-ab12-eth0", "cni-loopback-ab12-lo"}
+    return {file.name for file in teardown._stray_files(layout)}
