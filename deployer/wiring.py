@@ -83,15 +83,20 @@ class Wiring:
         version: str | None,
         extra_vars: Sequence[str],
         sink: Sink,
+        *,
+        manifests: bool = True,
     ) -> tuple[Configuration, ...]:
-        """The configuration of every target that the command line names; raises everything that is wrong in them."""
+        """The configuration of every target that the command line names; raises everything that is wrong in them.
+
+        Without `manifests`, only what it takes to find and ask what runs: the rest of an app file may be broken.
+        """
         self._sink = sink
         with Phases(sink)("configuration") as phase:
             targets = self._repository.targets(stage, regions, applications)
             decrypted: list[Path] = []
 
             def decrypt(file: Path, *, profile: str | None, config_file: str | None = None) -> Any:
-                if not decrypted:
+                if not decrypted and manifests:
                     threading.Thread(target=self._prepare_ahead, args=(applications,), daemon=True).start()
                 decrypted.append(file)
                 return self._sops().decrypt(file, profile=profile, config_file=config_file)
@@ -107,6 +112,7 @@ class Wiring:
                     deployment_id=lambda: self._deployment,
                 ),
                 choose_profile=choose_profile,
+                manifests=manifests,
             )
             for configuration in configurations:
                 self._masker.add(secret.value for secret in configuration.secret_values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,20 @@ def check_file(content: MappingNode) -> list[ConfigurationError]:
             if key != "Channel"
         ]
     return errors
+
+
+def identity_alone(content: MappingNode) -> MappingNode:
+    """An app file without what only a deployment needs: to look at what runs, or to bring it back, that may be broken.
+
+    Nothing of it may become a setting that an app cannot have.
+    """
+    left_out = {"Docker", "Helm", "Version", "Tag"} | GROUP_KEYS
+    entries = {key: entry for key, entry in content.entries.items() if isinstance(key, str) and key not in left_out}
+    slack = entries.get("Slack")
+    if slack and isinstance(slack.value, MappingNode):
+        channel = {key: entry for key, entry in slack.value.entries.items() if key == "Channel"}
+        entries["Slack"] = replace(slack, value=replace(slack.value, entries=channel))
+    return replace(content, entries=entries)
 
 
 def check_group_vars(content: MappingNode) -> list[ConfigurationError]:

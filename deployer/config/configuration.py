@@ -70,14 +70,18 @@ class Configuration:
         self._evaluator = evaluator({}, {"DockerHash": _NO_HASH_YET})
         self._lock = threading.RLock()
 
-    def evaluate(self, content: MappingNode, environments: tuple[str, ...], repository: Repository) -> None:
+    def evaluate(
+        self, content: MappingNode, environments: tuple[str, ...], repository: Repository, *, manifests: bool = True
+    ) -> None:
         """Fill in `settings` and `app`, and see that the manifests can be rendered. Raises every error."""
         errors: list[DeployError] = []
-        for step in (
+        steps: list[Callable[[], object]] = [
             lambda: self._evaluate_settings(repository),
             lambda: self._evaluate_app(environments, repository),
-            lambda: self.manifests(_ANY_HASH if "Docker" in self.root.entries else None),
-        ):
+        ]
+        if manifests:
+            steps.append(lambda: self.manifests(_ANY_HASH if "Docker" in self.root.entries else None))
+        for step in steps:
             try:
                 step()
             except DeployError as error:
@@ -159,10 +163,12 @@ def load(
     decrypt: Decrypt,
     inputs: Inputs | None = None,
     choose_profile: ChooseProfile | None = None,
+    manifests: bool = True,
 ) -> tuple[Configuration, ...]:
     """The configuration of each target, in their order. Raises every error in all of them, each once.
 
-    `decrypt` is called once for each SOPS file, several at a time.
+    `decrypt` is called once for each SOPS file, several at a time. Without `manifests` an app is only what it is called
+    and where it is asked: its Docker part, manifests and version are not looked at, and may be broken.
     """
     inputs = inputs or Inputs()
     extra = variables.extra_variables(inputs.extra, inputs.version)
@@ -178,7 +184,7 @@ def load(
         contents: dict[str, MappingNode] = {}
         for name in dict.fromkeys(target.application for target in targets):
             with errors:
-                contents[name] = _app_content(repository, name)
+                contents[name] = _app_content(repository, name, manifests=manifests)
         _prepare(contents.values(), templates)
         read: dict[tuple[str, str], list[MappingNode]] = {}
         for place, (layers, _) in started.items():
@@ -202,7 +208,7 @@ def load(
                     reader.secret_documents(layers),
                     _evaluator_maker(target, root, templates, layers, inputs),
                 )
-                configuration.evaluate(content, _environments(repository, target), repository)
+                configuration.evaluate(content, _environments(repository, target), repository, manifests=manifests)
                 configurations.append(configuration)
     errors.raise_all()
     return tuple(configurations)
@@ -255,8 +261,12 @@ class _Errors:
         raise_all(list(self._found.values()))
 
 
-def _app_content(repository: Repository, name: str) -> MappingNode:
+def _app_content(repository: Repository, name: str, *, manifests: bool) -> MappingNode:
     content = repository.app(name)
+    if not manifests:
+        content = apps.identity_alone(content)
+        raise_all(variables.refuse_builtins(content, app=True))
+        return content
     raise_all([*apps.check_file(content), *variables.refuse_builtins(content, app=True)])
     return content
 

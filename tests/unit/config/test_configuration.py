@@ -213,3 +213,34 @@ def test_errors_are_deploy_errors_with_exit_code_2(load_one: LoadOne) -> None:
     with pytest.raises(DeployError) as caught:
         load_one({"apps/myapp.yml": "a: 1\n\tb: 2"})
     assert caught.value.exit_code == 2
+
+
+BROKEN = """\
+AppName: "{{ Name }}"
+SubDomain: "shop"
+Environments: ["prod.london"]
+Namespace: "not-an-apps-key"
+Helmet: "misspelt"
+Version: "{{ Nothing }}"
+HealthCheck: {Path: "/health"}
+Slack: {Channel: "#shop", Token: "not-an-apps-key"}
+Docker: {Dockerfile: 7, Nonsense: true}
+Helm: "{{ Values.myapp.Missing }}"
+"""
+
+
+def test_what_runs_is_found_also_when_the_rest_of_the_app_file_is_broken(make_repository: MakeRepository) -> None:
+    repository = make_repository({"apps/myapp.yml": BROKEN})
+    (one,) = load(repository, [LONDON], decrypt=Decryption({}), manifests=False)
+    assert (one.app.app_name, one.app.sub_domain, one.app.slack_channel) == ("myapp", "shop", "#shop")
+    assert (one.app.health_check.path if one.app.health_check else None) == "/health"
+    assert (one.app.docker, one.app.version) == (None, None)
+    assert (one.settings.namespace, one.settings.slack.token) == ("apps", None)
+    with pytest.raises(ErrorGroup):
+        load(repository, [LONDON], decrypt=Decryption({}))
+
+
+def test_what_names_an_app_must_be_right_in_any_case(make_repository: MakeRepository) -> None:
+    repository = make_repository({"apps/myapp.yml": BROKEN.replace("{{ Name }}", "{{ Nothing }}")})
+    with pytest.raises(ConfigurationError, match="Nothing"):
+        load(repository, [LONDON], decrypt=Decryption({}), manifests=False)
