@@ -7,6 +7,7 @@ import errno
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,9 @@ _CONTROLLERS = {"cpu", "cpuset", "memory", "pids"}
 _CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21, "CAP_SYS_CHROOT": 18, "CAP_MKNOD": 27}
 _DISK = 2 * 1024**3
 _LISTEN = "0A"
+_ENDING = 5.0
+"""Seconds that a process may take to end after it was killed."""
+
 _FILE_SYSTEMS = Path("/proc/filesystems")
 
 
@@ -109,22 +113,38 @@ def _taken_ports(layout: Layout) -> Iterator[DeployError]:
     for (host, port), name in addresses(layout).items():
         if processes.is_alive(processes.read(layout, name)):
             continue
-        with socket.socket() as attempt:
-            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                attempt.bind((host, port))
-                attempt.listen()
-            except OSError as error:
-                taken = error.errno == errno.EADDRINUSE
-                if taken and _is_ours(layout, host, port):
-                    continue
-                holder = _holder(host, port) if taken else None
-                yield ConfigurationError(
-                    f"port {port} on {host} is taken" if taken else f"{host}:{port} cannot be listened at",
-                    where=f"{name} of the sandbox",
-                    why=f"it is held by {holder[1]} (pid {holder[0]})" if holder else error.strerror,
-                    hint=f"stop that process (`ps {holder[0]}` shows it), then try again" if holder else None,
-                )
+        error = _refusal(host, port)
+        deadline = time.monotonic() + _ENDING
+        # A port that nobody is seen to hold belongs to a process that is just ending.
+        while error is not None and error.errno == errno.EADDRINUSE and _holder(host, port) is None:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.1)
+            error = _refusal(host, port)
+        if error is None:
+            continue
+        taken = error.errno == errno.EADDRINUSE
+        if taken and _is_ours(layout, host, port):
+            continue
+        holder = _holder(host, port) if taken else None
+        yield ConfigurationError(
+            f"port {port} on {host} is taken" if taken else f"{host}:{port} cannot be listened at",
+            where=f"{name} of the sandbox",
+            why=f"it is held by {holder[1]} (pid {holder[0]})" if holder else error.strerror,
+            hint=f"stop that process (`ps {holder[0]}` shows it), then try again" if holder else None,
+        )
+
+
+def _refusal(host: str, port: int) -> OSError | None:
+    """Why nobody can listen there now; None when somebody can."""
+    with socket.socket() as attempt:
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind((host, port))
+            attempt.listen()
+        except OSError as error:
+            return error
+    return None
 
 
 def _is_ours(layout: Layout, host: str, port: int) -> bool:

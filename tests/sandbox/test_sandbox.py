@@ -44,6 +44,13 @@ JSON = {"Content-Type": "application/json"}
 each_region = pytest.mark.parametrize("region", REGIONS, ids=lambda region: region.name)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def well_for_others() -> Iterator[None]:
+    """Whatever happens here, the other modules' tests find the sandbox well."""
+    yield
+    up(Silence(), REPOSITORY)
+
+
 @pytest.fixture
 def layout() -> Layout:
     return current()

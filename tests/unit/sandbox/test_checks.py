@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -70,6 +71,16 @@ def test_names_the_holder_of_a_taken_port(layout: Layout, monkeypatch: pytest.Mo
     assert error.where == "etcd of the sandbox"
     assert f"(pid {os.getpid()})" in str(error.why)
     assert error.exit_code == 2
+
+
+@pytest.mark.usefixtures("fitting_machine")
+def test_a_killed_process_is_given_the_time_to_end(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusals = iter([OSError(errno.EADDRINUSE, "Address already in use"), None])
+    monkeypatch.setattr(checks, "addresses", lambda layout: {("127.0.0.1", 1): "kubelet-london"})
+    monkeypatch.setattr(checks, "_refusal", lambda host, port: next(refusals))
+    monkeypatch.setattr(checks, "_holder", lambda host, port: None)
+    checks.check_machine(layout)
+    assert next(refusals, "asked again") == "asked again"
 
 
 @pytest.mark.usefixtures("fitting_machine")
