@@ -27,7 +27,7 @@ from deployer.execute.ports import (
 )
 from deployer.execute.work import RegionPorts
 from deployer.masking import Masker
-from deployer.model import Json, Secret, Settings, Target
+from deployer.model import Holder, Json, Secret, Settings, Target
 
 if TYPE_CHECKING:
     import httpx2
@@ -202,9 +202,10 @@ class Wiring:
             StsAccount(self._session(settings)).check(settings.aws_ecr_prefix)
 
     def region(self, settings: Settings, target: Target) -> RegionPorts:
-        """The region's cluster, releases and prober: an EKS cluster by name, or a context of a kubeconfig."""
+        """The region's cluster, releases, prober and locks: an EKS cluster by name, or a context of a kubeconfig."""
         from deployer.adapters.helm import HelmReleases
         from deployer.adapters.kubernetes import KubernetesCluster
+        from deployer.adapters.leases import LeaseLocks
         from deployer.adapters.prober import HttpProber
 
         mask = self._masker.mask
@@ -232,7 +233,7 @@ class Wiring:
             mask=mask,
             convert=_todays,
         )
-        return RegionPorts(cluster, releases, HttpProber(mask))
+        return RegionPorts(cluster, releases, HttpProber(mask), LeaseLocks(cluster, target))
 
     def notifier(self, settings: Settings, channel: str | None) -> Notifier:
         """Slack."""
@@ -260,6 +261,15 @@ class Wiring:
         from deployer.adapters.who import who
 
         return who(os.environ)
+
+    def holder(self, deployment: str, action: str) -> Holder:
+        """This process, as the holder of locks."""
+        from datetime import UTC, datetime
+
+        from deployer.adapters.leases import this_machine, this_process
+
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        return Holder(deployment, self.who(), this_machine(), since, action, this_process())
 
     # What the ports share.
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Event
 from typing import Any
 
-from deployer.errors import DeployError
-from deployer.events import Event, Sink
+from deployer.errors import DeployError, HeldError
+from deployer.events import Event as Happened
+from deployer.events import Sink
 from deployer.execute.ports import Probe, ReleaseRequest
-from deployer.model import Json, ObjectKey, Revision
+from deployer.model import DeploymentRecord, Ending, Holder, Json, LockState, ObjectKey, Revision
 
 
 class RecordingSink:
     """Keeps every event."""
 
     def __init__(self) -> None:
-        self.events: list[Event] = []
+        self.events: list[Happened] = []
 
-    def emit(self, event: Event) -> None:
+    def emit(self, event: Happened) -> None:
         self.events.append(event)
 
 
@@ -83,11 +85,14 @@ class FakeReleases:
             raise self.fail
         return number
 
-    def rollback(self, name: str, namespace: str, to: int, *, timeout: float) -> int:
+    def rollback(
+        self, name: str, namespace: str, to: int, *, timeout: float, record: DeploymentRecord | None = None
+    ) -> int:
         if self.fail_rollback:
             raise self.fail_rollback
         old = next(revision for revision in self.stored if revision.number == to)
-        number = self._add(manifests=old.manifests, record=old.record, deployment_id=old.deployment_id)
+        made_by = record.deployment_id if record else old.deployment_id
+        number = self._add(manifests=old.manifests, record=record or old.record, deployment_id=made_by)
         self.done.append(("rollback", to, number))
         return number
 
@@ -100,9 +105,10 @@ class FakeReleases:
         self.stored[0] = replace(self.stored[0], status="failed")
         return "marked as failed"
 
-    def mark(self, name: str, namespace: str, revision: int, *, verified: bool) -> None:
-        self.stored = [replace(one, verified=verified) if one.number == revision else one for one in self.stored]
-        self.done.append(("mark", revision, verified))
+    def mark(self, name: str, namespace: str, revision: int, *, verified: bool, ended: Ending | None = None) -> None:
+        marked = {"verified": verified, "ended": ended}
+        self.stored = [replace(one, **marked) if one.number == revision else one for one in self.stored]  # type: ignore[arg-type]
+        self.done.append(("mark", revision, ended or verified))
 
     def stop(self) -> None:
         self.done.append(("stop",))
@@ -112,6 +118,81 @@ class FakeReleases:
         revision = make_revision((self.stored[0].number if self.stored else 0) + 1, verified=False, **fields)
         self.stored.insert(0, revision)
         return revision.number
+
+
+@dataclass
+class FakeLocks:
+    """Locks of one region in memory. `freed` is called while somebody waits, to let the holder end or change."""
+
+    states: dict[str, LockState] = field(default_factory=dict)
+    freed: Callable[[FakeLocks], None] = lambda locks: None
+    done: list[tuple[str, str]] = field(default_factory=list)
+    held: list[FakeHeldLock] = field(default_factory=list)
+
+    def hold(self, name: str, holder: Holder, **state: Any) -> None:
+        """Let somebody else hold a lock."""
+        fields: dict[str, Any] = {"expires_in": 20.0, "version": f"{name}/{holder.deployment_id}", **state}
+        self.states[name] = LockState(holder, **fields)
+
+    def look(self, name: str, namespace: str) -> LockState | None:
+        return self.states.get(name)
+
+    def acquire(
+        self,
+        name: str,
+        namespace: str,
+        holder: Holder,
+        *,
+        wait: float,
+        waiting: Callable[[LockState], None],
+        lost: Callable[[], None],
+        stop: Event,
+    ) -> FakeHeldLock:
+        told: LockState | None = None
+        while (state := self.states.get(name)) and not state.expired:
+            if wait > 0 and state != told and not stop.is_set():
+                waiting(state)
+                told = state
+                self.freed(self)
+                continue
+            raise HeldError(f"{name} is locked", why=str(state.holder))
+        self.hold(name, holder)
+        self.done.append(("acquire", name))
+        self.held.append(FakeHeldLock(self, name, self.states[name], lost, taken_over=state))
+        return self.held[-1]
+
+    def free(self, name: str, namespace: str, state: LockState) -> None:
+        if self.states.get(name, state) != state:
+            raise HeldError(f"the lock of {name} has another holder now")
+        self.states.pop(name, None)
+        self.done.append(("free", name))
+
+
+@dataclass
+class FakeHeldLock:
+    """A lock that is held until it is released, freed, or lost."""
+
+    locks: FakeLocks
+    name: str
+    state: LockState
+    lost: Callable[[], None]
+    taken_over: LockState | None = None
+    confirmed: int = 0
+
+    def confirm(self) -> None:
+        if self.locks.states.get(self.name) is not self.state:
+            raise HeldError(f"the lock of {self.name} was lost")
+        self.confirmed += 1
+
+    def lose(self) -> None:
+        """Let it be freed by somebody else, who is noticed by the background."""
+        del self.locks.states[self.name]
+        self.lost()
+
+    def release(self) -> None:
+        if self.locks.states.get(self.name) is self.state:
+            del self.locks.states[self.name]
+        self.locks.done.append(("release", self.name))
 
 
 class FakeProber:

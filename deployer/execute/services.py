@@ -8,7 +8,7 @@ from typing import Protocol
 
 from deployer.execute.ports import ArtefactFetcher, ContextObserver, ImageBuilder, Notifier, Registry
 from deployer.execute.work import RegionPorts
-from deployer.model import Settings, Target
+from deployer.model import Holder, Settings, Target
 
 
 class Services(Protocol):
@@ -39,7 +39,7 @@ class Services(Protocol):
         ...
 
     def region(self, settings: Settings, target: Target) -> RegionPorts:
-        """The region's cluster, releases and prober."""
+        """The region's cluster, releases, prober and locks."""
         ...
 
     def notifier(self, settings: Settings, channel: str | None) -> Notifier:
@@ -56,4 +56,8 @@ class Services(Protocol):
 
     def who(self) -> str:
         """Who deploys, from where: `anna@laptop`, or the CI job and its user."""
+        ...
+
+    def holder(self, deployment: str, action: str) -> Holder:
+        """This process, as the holder of locks: `action` is the command that it carries out."""
         ...

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from deployer.adapters.kubernetes.access import denied
 from deployer.adapters.kubernetes.credentials import Tokens
 from deployer.adapters.kubernetes.kinds import Kinds, Resource, root_of
 from deployer.adapters.kubernetes.kubeconfig import Kubeconfig, read_access
 from deployer.adapters.kubernetes.preview import APPLY, as_applied, is_hook, manager_of
 from deployer.adapters.kubernetes.refusals import refusal, status_of
-from deployer.errors import ConfigurationError, DeployError, UnreachableError
-from deployer.model import Json, ObjectKey, Secret
+from deployer.errors import ConfigurationError, DeployError, NotPermitted, UnreachableError
+from deployer.model import Json, ObjectKey, Permission, Secret
 
 if TYPE_CHECKING:
     import httpx2
@@ -63,34 +64,32 @@ class KubernetesCluster:
     def check(self) -> str:
         """Prove that the API server answers, knows us, and lets us keep releases; its version."""
         version = self._ask("GET", "/version", "asking for the version").get("gitVersion", "unknown")
-        review = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {
-                "resourceAttributes": {"verb": "create", "resource": "secrets", "namespace": self._namespace},
-            },
-        }
-        answer = self._ask(
-            "POST",
-            f"{root_of('authorization.k8s.io/v1')}/selfsubjectaccessreviews",
-            "asking what we may do",
-            body=review,
-        )
-        if not answer.get("status", {}).get("allowed"):
-            raise UnreachableError(
+        if self.denied([Permission("v1", "Secret", "create", self._namespace)]):
+            raise NotPermitted(
                 f"we may not keep Helm releases in namespace {self._namespace}",
                 where=self._where(),
-                why=self._mask(answer.get("status", {}).get("reason") or "not allowed to create secrets"),
-                hint="docs/ has the Role that deploying needs",
+                why="not allowed to create secrets",
+                hint="docs/iam.md has the role that deploying needs",
             )
         return str(version)
 
-    def get(self, key: ObjectKey) -> Json | None:
-        """The live object, None when there is none or the cluster does not know its kind."""
+    def denied(self, permissions: Sequence[Permission]) -> tuple[Permission, ...]:
+        """Those of the permissions that we do not have, in their order."""
+
+        def ask(path: str, review: Json) -> Json:
+            return self._ask("POST", path, "asking what we may do", body=review)
+
+        return denied(ask, self._kinds, permissions)
+
+    def get(self, key: ObjectKey, *, timeout: float | None = None) -> Json | None:
+        """The live object, None when there is none or the cluster does not know its kind.
+
+        `timeout` (seconds), here and below: one attempt, in which no wait for the server is longer.
+        """
         resource = self._kinds.find(key.api_version, key.kind)
         if resource is None:
             return None
-        response = self._connection().request("GET", self._path(key, resource))
+        response = self._connection().request("GET", self._path(key, resource), timeout=timeout)
         if response.status_code == 404:
             return None
         return self._object(response, f"reading {key}")
@@ -124,13 +123,23 @@ class KubernetesCluster:
         return self._object(response, f"checking {key}")
 
     def list(
-        self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str | None,
+        labels: Mapping[str, str] | None = None,
+        *,
+        selector: str = "",
     ) -> Sequence[Json]:
-        """The live objects of a kind (`namespace` None: of all namespaces); empty when the kind is not known."""
+        """The live objects of a kind (`namespace` None: of all namespaces); empty when the kind is not known.
+
+        Chosen by their labels, or by a label selector as Kubernetes spells it.
+        """
         resource = self._kinds.find(api_version, kind)
         if resource is None:
             return []
-        query = {"labelSelector": ",".join(f"{name}={value}" for name, value in labels.items())} if labels else {}
+        selector = selector or ",".join(f"{name}={value}" for name, value in (labels or {}).items())
+        query = {"labelSelector": selector} if selector else {}
         key = ObjectKey(api_version, kind, namespace, "")
         return list(
             self._pages(self._collection(key, resource, everywhere=namespace is None), query, f"listing {kind}s")
@@ -190,6 +199,49 @@ class KubernetesCluster:
         response = self._connection().request("DELETE", self._path(key, resource))
         if response.status_code != 404:
             self._object(response, f"deleting {key}")
+
+    def create(self, manifest: Json) -> Json | None:
+        """Make an object, as the server then has it; None when there is one of that name."""
+        key, resource = self._known(manifest)
+        response = self._connection().request(
+            "POST", self._collection(key, resource), query={"fieldManager": "deployer"}, body=manifest
+        )
+        if response.status_code == 409 and status_of(response).get("reason") == "AlreadyExists":
+            return None
+        return self._object(response, f"creating {key}")
+
+    def replace(self, manifest: Json, *, timeout: float | None = None) -> Json | None:
+        """Put it in the place of the live object that has its uid and resourceVersion; None when none has them now."""
+        key, resource = self._known(manifest)
+        # Without these the server would overwrite changes, or make the object (a Lease) anew.
+        missing = {"uid", "resourceVersion"} - manifest["metadata"].keys()
+        if missing:
+            raise ValueError(f"nothing to compare with: {missing}")
+        response = self._connection().request(
+            "PUT", self._path(key, resource), query={"fieldManager": "deployer"}, body=manifest, timeout=timeout
+        )
+        return None if response.status_code in (404, 409) else self._object(response, f"replacing {key}")
+
+    def delete_unchanged(self, seen: Json, *, timeout: float | None = None) -> bool:
+        """Delete the object that was seen; False when it has changed or gone since."""
+        key, resource = self._known(seen)
+        metadata = seen["metadata"]
+        conditions = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": conditions}
+        response = self._connection().request("DELETE", self._path(key, resource), body=body, timeout=timeout)
+        if response.status_code in (404, 409):
+            return False
+        self._object(response, f"deleting {key}")
+        return True
+
+    def now(self) -> datetime:
+        """The time by the API server's clock, within about a second, so far as its last answer told."""
+        return self._connection().server_clock() or self._ask_time()
+
+    def _ask_time(self) -> datetime:
+        self._ask("GET", "/version", "asking for the time")
+        # Who leaves the time out of its answers leaves us with our own.
+        return self._connection().server_clock() or datetime.now(UTC)
 
     def close(self) -> None:
         """Close the connections; the next question opens them again."""
@@ -252,6 +304,13 @@ class KubernetesCluster:
         if response.status_code == 404:
             return None
         return self._object(response, f"asking for the kinds of {api_version}").get("resources") or []
+
+    def _known(self, manifest: Json) -> tuple[ObjectKey, Resource]:
+        key = self._key(manifest)
+        resource = self._kinds.find(key.api_version, key.kind)
+        if resource is None:
+            raise _unknown_kind(key)
+        return key, resource
 
     def _key(self, manifest: Json) -> ObjectKey:
         metadata = manifest.get("metadata") or {}

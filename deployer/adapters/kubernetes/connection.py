@@ -10,6 +10,7 @@ import ssl
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from ipaddress import ip_address
 from typing import Any
 
@@ -17,6 +18,7 @@ import httpx2
 
 from deployer.adapters.kubernetes.credentials import Tokens, tokens_of
 from deployer.adapters.kubernetes.kubeconfig import Access
+from deployer.adapters.kubernetes.server_clock import ServerClock
 from deployer.errors import ConfigurationError, UnreachableError
 from deployer.model import Json
 
@@ -42,6 +44,7 @@ class Connection:
         self.server = access.server
         self._access = access
         self._sleep = sleep
+        self._clock = ServerClock()
         self._auth = _authentication(access, tokens or tokens_of(access))
         try:
             self._client = httpx2.Client(
@@ -68,9 +71,11 @@ class Connection:
         query: Mapping[str, str] | None = None,
         body: Json | None = None,
         content_type: str = "application/json",
-        attempts: int = _ATTEMPTS,
+        timeout: float | None = None,
     ) -> httpx2.Response:
         """The server's answer, whatever its status. Every request that we make may be repeated without harm.
+
+        With a `timeout` of its own (seconds) it is sent once only.
 
         Raises UnreachableError when there is no answer, or when the answer is 401.
         """
@@ -78,6 +83,9 @@ class Connection:
         arguments: dict[str, Any] = {"params": dict(query or {}), "extensions": extensions}
         if body is not None:
             arguments |= {"content": _json(body), "headers": {"Content-Type": content_type}}
+        attempts = _ATTEMPTS
+        if timeout is not None:
+            arguments["timeout"], attempts = timeout, 1
         for attempt in range(1, attempts + 1):
             try:
                 response = self._client.request(method, path, **arguments)
@@ -86,6 +94,7 @@ class Connection:
                     raise self._no_answer(error) from error
                 self._pause(attempt)
                 continue
+            self._clock.hear(response.headers.get("Date"))
             if response.status_code not in _RETRIED or attempt == attempts:
                 break
             self._pause(attempt, response)
@@ -96,6 +105,10 @@ class Connection:
                 hint=f"log in again, or look at the user of context {self._access.context} in {self._access.origin}",
             )
         return response
+
+    def server_clock(self) -> datetime | None:
+        """The time by the server's clock, within about a second; None as long as it has not told."""
+        return self._clock.now()
 
     @contextmanager
     def stream(self, path: str, query: Mapping[str, str]) -> Iterator[httpx2.Response]:
