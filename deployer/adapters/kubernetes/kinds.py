@@ -50,6 +50,7 @@ _COMMON: dict[str, dict[str, Resource]] = {
     ),
     "autoscaling": _resources(True, HorizontalPodAutoscaler="horizontalpodautoscalers"),
     "batch": _resources(True, CronJob="cronjobs", Job="jobs"),
+    "coordination.k8s.io": _resources(True, Lease="leases"),
     "discovery.k8s.io": _resources(True, EndpointSlice="endpointslices"),
     "networking.k8s.io": {
         **_resources(True, Ingress="ingresses", NetworkPolicy="networkpolicies"),

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-
-def _uptime() -> float:
-    """Seconds by a clock that nobody sets, and that goes on while the machine sleeps."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+from deployer.clock import uptime
 
 
 class ServerClock:
     """Goes on from the `Date` header of the last answer (RFC 9110, whole seconds). Safe to use from threads."""
 
-    def __init__(self, uptime: Callable[[], float] = _uptime) -> None:
-        self._uptime = uptime
+    def __init__(self, clock: Callable[[], float] = uptime) -> None:
+        self._clock = clock
         self._heard: tuple[datetime, float] | None = None
 
     def hear(self, date: str | None) -> None:
@@ -28,11 +24,11 @@ class ServerClock:
             return
         if told.tzinfo is not None:
             # It was told within the second that the header names.
-            self._heard = told.astimezone(UTC) + timedelta(seconds=0.5), self._uptime()
+            self._heard = told.astimezone(UTC) + timedelta(seconds=0.5), self._clock()
 
     def now(self) -> datetime | None:
         """The server's time; None as long as nothing was heard."""
         if self._heard is None:
             return None
         told, when = self._heard
-        return told + timedelta(seconds=self._uptime() - when)
+        return told + timedelta(seconds=self._clock() - when)

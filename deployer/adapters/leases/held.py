@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Event, Lock, Thread
 
 from deployer.adapters.leases.lease import DURATION, identity_of, renewed
 from deployer.adapters.leases.store import LeaseStore
+from deployer.clock import uptime
 from deployer.errors import DeployError, HeldError
 from deployer.model import Json, LockState, ObjectKey
 
@@ -21,11 +21,6 @@ _CONFLICTS = 5
 
 Loss = Callable[[Json | None, DeployError | None], HeldError]
 """Makes the error of a lock that was lost: to whom (None: it was freed), or because the cluster was out of reach."""
-
-
-def uptime() -> float:
-    """Seconds by a clock that nobody sets, and that goes on while the machine sleeps."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class HeldLease:

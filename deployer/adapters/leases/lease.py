@@ -20,13 +20,21 @@ DURATION = 30
 MARGIN = 3.0
 """Seconds that others wait beyond that: API servers' clocks differ a little, and they tell whole seconds only."""
 
+_PREFIX = "deploy-"
+
 HOLDER = "deployer/holder"
 """The annotation with the holder as JSON."""
 
 
 def key_of(name: str, namespace: str) -> ObjectKey:
     """The Lease of a release."""
-    return ObjectKey(API_VERSION, "Lease", namespace, f"deploy-{name}")
+    return ObjectKey(API_VERSION, "Lease", namespace, f"{_PREFIX}{name}")
+
+
+def release_of(lease: Json) -> str | None:
+    """The release whose lock it is; None for a Lease that is none of ours."""
+    name = str(lease["metadata"]["name"])
+    return name.removeprefix(_PREFIX) if name.startswith(_PREFIX) else None
 
 
 def new_lease(key: ObjectKey, holder: Holder, identity: str, now: datetime) -> Json:

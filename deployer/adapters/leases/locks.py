@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import random
-import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from threading import Event
 
 from deployer.adapters.leases import refusals
-from deployer.adapters.leases.held import HeldLease, give_back, uptime
-from deployer.adapters.leases.lease import (
-    DURATION,
-    MARGIN,
-    identity_of,
-    key_of,
-    new_lease,
-    state_of,
-    taken_over,
-    version_of,
-)
+from deployer.adapters.leases.attempt import Attempt
+from deployer.adapters.leases.held import HeldLease
+from deployer.adapters.leases.lease import API_VERSION, identity_of, key_of, release_of, state_of, version_of
 from deployer.adapters.leases.store import LeaseStore
-from deployer.errors import HeldError
-from deployer.model import Holder, Json, LockState, ObjectKey, Target
+from deployer.clock import uptime
+from deployer.errors import DeployError, HeldError, NotPermitted
+from deployer.model import Holder, Json, LockState, Target
 
 _PAUSE = 1.0
 _SHORTEST_PAUSE = 0.25
+"""Seconds between two looks at a lock that somebody holds: those who have waited for long look more often."""
+
 _CONFLICTS = 5
 
 
@@ -41,8 +36,15 @@ class LeaseLocks:
 
     def look(self, name: str, namespace: str) -> LockState | None:
         """The lock as it stands, None when nobody holds it."""
-        lease = self._store.get(key_of(name, namespace))
-        return state_of(lease, self._store.now()) if lease else None
+        with _permitted():
+            return self._state(self._store.get(key_of(name, namespace)))
+
+    def all(self, namespace: str) -> Mapping[str, LockState]:
+        """The locks of a namespace that somebody holds, by the names of their releases."""
+        with _permitted("list"):
+            leases = {release_of(lease): lease for lease in self._store.list(API_VERSION, "Lease", namespace)}
+        states = {name: self._state(lease) for name, lease in leases.items() if name}
+        return {name: state for name, state in states.items() if state is not None}
 
     def acquire(
         self,
@@ -55,22 +57,21 @@ class LeaseLocks:
         lost: Callable[[], None],
         stop: Event,
     ) -> HeldLease:
-        """Take the lock, or wait for it: those who have waited longer ask more often, and so are likely to be first."""
-        key, identity = key_of(name, namespace), f"{holder.deployment_id}/{secrets.token_hex(8)}"
+        """Take the lock, or wait for it. There is no queue: those who have waited for long look more often."""
+        attempt = Attempt(self._store, key_of(name, namespace), holder, clock=self._clock)
         began = self._clock()
-        seen = _Seen()
         told: str | None = None
         while True:
-            attempt = _Attempt(self._store, key, holder, identity, self._clock)
-            lease, state = attempt.run(seen)
+            with _permitted():
+                lease, state = attempt.run()
             if lease is not None:
                 held = HeldLease(
                     self._store,
-                    key,
+                    attempt.key,
                     lease,
                     since=attempt.since,
                     taken_over=state,
-                    loss=lambda lease, why: refusals.lost(self._target, name, self._state(lease), why),
+                    loss=lambda found, cause: self._loss(name, found, cause),
                     lost=lost,
                     clock=self._clock,
                 )
@@ -88,14 +89,15 @@ class LeaseLocks:
     def free(self, name: str, namespace: str, state: LockState) -> None:
         """Delete the Lease that was seen as `state`, however often it was renewed since."""
         key = key_of(name, namespace)
-        for _ in range(_CONFLICTS):
-            lease = self._store.get(key)
-            if lease is None or not identity_of(lease):
-                return
-            if version_of(lease) != state.version:
-                raise refusals.changed(self._target, name, state_of(lease, self._store.now()))
-            if self._store.delete_unchanged(lease):
-                return
+        with _permitted():
+            for _ in range(_CONFLICTS):
+                lease = self._store.get(key)
+                if lease is None or not identity_of(lease):
+                    return
+                if version_of(lease) != state.version:
+                    raise refusals.changed(self._target, name, self._state(lease))
+                if self._store.delete_unchanged(lease):
+                    return
         raise HeldError(
             f"the lock of {name} cannot be freed", where=str(key), why="somebody keeps changing it", hint="try again"
         )
@@ -103,69 +105,16 @@ class LeaseLocks:
     def _state(self, lease: Json | None) -> LockState | None:
         return state_of(lease, self._store.now()) if lease else None
 
-
-class _Seen:
-    """How long a Lease has stayed as it is, by our own clock: who renews it shows that he lives, whatever the time."""
-
-    def __init__(self) -> None:
-        self._version = ""
-        self._since = 0.0
-
-    def unchanged_for(self, lease: Json, now: float) -> float:
-        """Seconds since it was first seen in this state."""
-        version = f"{lease['metadata']['uid']}/{lease['metadata']['resourceVersion']}"
-        if version != self._version:
-            self._version, self._since = version, now
-        return now - self._since
+    def _loss(self, name: str, lease: Json | None, cause: DeployError | None) -> HeldError:
+        return refusals.lost(self._target, name, self._state(lease), cause)
 
 
-class _Attempt:
-    """One attempt to take a lock. `since` is when it was taken, by `clock`."""
-
-    def __init__(
-        self, store: LeaseStore, key: ObjectKey, holder: Holder, identity: str, clock: Callable[[], float]
-    ) -> None:
-        self._store = store
-        self._key = key
-        self._holder = holder
-        self._identity = identity
-        self._clock = clock
-        self.since = clock()
-        self._sent = False
-
-    def run(self, seen: _Seen) -> tuple[Json | None, LockState | None]:
-        """The Lease if it is ours now, and the lock as it was before: whose we took over, or who has it."""
-        try:
-            return self._run(seen)
-        except BaseException:
-            # A request whose answer we did not get may have been carried out: nobody would hold the lock then.
-            if self._sent:
-                give_back(self._store, self._key, self._identity)
-            raise
-
-    def _run(self, seen: _Seen) -> tuple[Json | None, LockState | None]:
-        before: LockState | None = None
-        for _ in range(_CONFLICTS):
-            self.since = self._clock()
-            now = self._store.now()
-            lease = self._store.get(self._key)
-            if lease is None:
-                before, self._sent = None, True
-                taken = self._store.create(new_lease(self._key, self._holder, self._identity, now))
-            elif identity_of(lease) == self._identity:  # the answer to an earlier request of ours did not arrive
-                return lease, before
-            else:
-                before = state_of(lease, now)
-                if before is not None and not before.expired and not self._abandoned(lease, seen):
-                    return None, before
-                self._sent = True
-                taken = self._store.replace(taken_over(lease, self._holder, self._identity, now))
-            if taken is not None:
-                return taken, before
-        return None, before
-
-    def _abandoned(self, lease: Json, seen: _Seen) -> bool:
-        duration = (lease.get("spec") or {}).get("leaseDurationSeconds")
-        if not isinstance(duration, int):
-            return False
-        return seen.unchanged_for(lease, self._clock()) > max(duration, DURATION) + MARGIN
+@contextmanager
+def _permitted(*more: str) -> Iterator[None]:
+    """Name the permissions that locks need where the cluster refuses them."""
+    try:
+        yield
+    except NotPermitted as error:
+        verbs = ", ".join(("get", "create", "update", "delete", *more))
+        error.hint = f"locks need the verbs {verbs} on leases (coordination.k8s.io) in the namespace: see docs/iam.md"
+        raise
