@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from deployer.model import Image, WorkloadState
+from deployer.plan.readiness import RUNNING
 
 
 def duration(seconds: float) -> str:
@@ -15,10 +16,6 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s"
-
-
-RUNNING = frozenset({"DaemonSet", "Deployment", "Job", "Pod", "ReplicaSet", "ReplicationController", "StatefulSet"})
-"""The kinds whose counts are of pods."""
 
 
 def worth_a_line(workload: WorkloadState) -> bool:

@@ -16,7 +16,7 @@ from deployer.plan.readiness.services import claim, ingress, service
 from deployer.plan.readiness.sets import blocking_pods, daemon_set, stateful_set
 from deployer.plan.readiness.workloads import bare_pod, deployment, replica_set
 
-__all__ = ["OWNED", "WATCHED", "Judge", "Observed", "Sightings", "assess", "blocking_pods"]
+__all__ = ["OWNED", "RUNNING", "WATCHED", "Judge", "Observed", "Sightings", "assess", "blocking_pods"]
 
 _KINDS: Mapping[tuple[str, str], Callable[[ObjectKey, Json, Observed, Judge], WorkloadState]] = {
     ("apps", "Deployment"): deployment,
@@ -34,6 +34,9 @@ _KINDS: Mapping[tuple[str, str], Callable[[ObjectKey, Json, Observed, Judge], Wo
 
 WATCHED = frozenset(kind for _, kind in _KINDS if kind != "CronJob")
 """The kinds that become ready some time after they were made; of all others it is enough that they exist."""
+
+RUNNING = frozenset({"DaemonSet", "Deployment", "Job", "Pod", "ReplicaSet", "ReplicationController", "StatefulSet"})
+"""The kinds whose counts are of pods."""
 
 OWNED: Mapping[str, tuple[str, str]] = {
     "Deployment": ("apps/v1", "ReplicaSet"),

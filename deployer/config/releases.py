@@ -1,0 +1,119 @@
+"""Where the Helm release of each target is: its name, and its region's settings. No app's other keys are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
+
+from deployer.config import apps, validation, variables
+from deployer.config import settings as settings_of
+from deployer.config.evaluation import Evaluator
+from deployer.config.layers import DIRECTORY, Layer, merge
+from deployer.config.loading import Decrypt, LayerReader
+from deployer.config.nodes import MappingNode, scalars
+from deployer.config.repository import Repository
+from deployer.config.settings import AwsAccess, ChooseProfile
+from deployer.config.templating import Templates
+from deployer.errors import DeployError, Location
+from deployer.model import Secret, Settings, Target
+
+T = TypeVar("T")
+
+_Started = tuple[tuple[Layer, ...], AwsAccess]
+_NOT_NEEDED = "no image is made here"
+
+
+@dataclass(frozen=True)
+class Release:
+    """The release of one target. Its namespace is `settings.namespace`."""
+
+    target: Target
+    name: str
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Releases:
+    """For each target its release, or what is wrong. `secrets` are all that was decrypted on the way."""
+
+    found: Mapping[Target, Release | DeployError]
+    secrets: tuple[Secret, ...]
+
+
+def load_releases(
+    repository: Repository,
+    targets: Sequence[Target],
+    *,
+    decrypt: Decrypt,
+    choose_profile: ChooseProfile | None = None,
+) -> Releases:
+    """The releases of these targets. What is wrong with one app or region keeps none of the others from being found."""
+    templates = Templates()
+    extra = variables.extra_variables((), None)
+    found: dict[Target, Release | DeployError] = {}
+    with LayerReader(repository.root, decrypt, templates, extra=extra, choose_profile=choose_profile) as reader:
+        places = dict.fromkeys((target.stage, target.region) for target in targets)
+        started = {place: _attempt(partial(reader.start, *place)) for place in places}
+        names = dict.fromkeys(target.application for target in targets)
+        contents = {name: _attempt(partial(_app, repository, name)) for name in names}
+        validation.prepare(Settings)  # while SOPS works
+        read = {place: _attempt(partial(_contents, reader, start)) for place, start in started.items()}
+
+        def release(target: Target) -> Release:
+            place = (target.stage, target.region)
+            content, layers, (_, aws) = _sure(contents[target.application]), _sure(read[place]), _sure(started[place])
+            tree = merge([apps.defaults(target, content), *layers, content, extra])
+            return _release(repository, target, tree, aws, templates)
+
+        for target in targets:
+            found[target] = _attempt(partial(release, target))
+        documents = [
+            document
+            for start in started.values()
+            if not isinstance(start, DeployError)
+            for document in reader.secret_documents(start[0])
+        ]
+    return Releases(found, tuple(_secrets(documents)))
+
+
+def _release(
+    repository: Repository, target: Target, tree: MappingNode, aws: AwsAccess, templates: Templates
+) -> Release:
+    home = Location(f"{DIRECTORY}/{target.environment}.yml")
+    builtins = variables.builtins(target, lambda: None, lambda: "")
+    evaluator = Evaluator(tree, builtins, templates, unavailable={"DockerHash": _NOT_NEEDED})
+    settings = settings_of.settings(evaluator, repository.root, home)
+    name = apps.release_name(evaluator, target)
+    return Release(target, name, replace(settings, aws_profile=settings.aws_profile or aws.profile))
+
+
+def _app(repository: Repository, name: str) -> MappingNode:
+    return apps.identity_alone(repository.app(name))
+
+
+def _contents(reader: LayerReader, started: _Started | DeployError) -> list[MappingNode]:
+    return reader.contents(_sure(started)[0])
+
+
+def _secrets(documents: Iterable[MappingNode]) -> Iterator[Secret]:
+    for document in {id(document): document for document in documents}.values():
+        for _, node in scalars(document):
+            if node.secret and node.value is not None:
+                yield Secret(str(node.value).lower() if isinstance(node.value, bool) else str(node.value))
+
+
+def _attempt(question: Callable[[], T]) -> T | DeployError:
+    """The answer, or the error in its place."""
+    try:
+        return question()
+    except DeployError as error:
+        return error
+
+
+def _sure(answer: T | DeployError) -> T:
+    """The answer; raises the error that is in its place."""
+    if isinstance(answer, DeployError):
+        raise answer
+    return answer
