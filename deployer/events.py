@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from deployer.model import Target, WorkloadState
+from deployer.model import LockState, Target, WorkloadState
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,31 @@ class WarningRaised:
     hint: str = ""
 
 
-Event = PhaseStarted | PhaseFinished | DownloadProgress | OutputLine | RolloutProgress | WarningRaised
+@dataclass(frozen=True, slots=True)
+class LockAwaited:
+    """Somebody else works on the release, and we wait in line."""
+
+    target: Target
+    state: LockState
+
+
+@dataclass(frozen=True, slots=True)
+class WavesPlanned:
+    """An app's regions are about to be changed, wave after wave; nothing of them has begun."""
+
+    waves: tuple[tuple[Target, ...], ...]
+
+
+Event = (
+    PhaseStarted
+    | PhaseFinished
+    | DownloadProgress
+    | OutputLine
+    | RolloutProgress
+    | WarningRaised
+    | LockAwaited
+    | WavesPlanned
+)
 
 
 class Sink(Protocol):

@@ -137,6 +137,9 @@ class FakeLocks:
     def look(self, name: str, namespace: str) -> LockState | None:
         return self.states.get(name)
 
+    def all(self, namespace: str) -> Mapping[str, LockState]:
+        return dict(self.states)
+
     def acquire(
         self,
         name: str,

@@ -10,14 +10,18 @@ from deployer.cli.main_job import Asked, run
 from deployer.cli.options import (
     Applications,
     AsJson,
+    Bake,
     Debug,
     Directory,
     ExtraVars,
+    LockWait,
+    OnFailureOption,
     Region,
     Stage,
     Timeout,
     Verbose,
     Version,
+    Waves,
     Yes,
     seconds,
 )
@@ -36,6 +40,10 @@ def deploy(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Make a new image under a new tag, its base image pulled anew.")
     ] = False,
+    waves: Waves = None,
+    bake: Bake = None,
+    on_failure: OnFailureOption = None,
+    lock_wait: LockWait = None,
     yes: Yes = False,
     as_json: AsJson = False,
     timeout: Timeout = None,
@@ -60,6 +68,10 @@ def deploy(
             yes=yes,
             as_json=as_json,
             timeout=seconds(timeout),
+            lock_wait=seconds(lock_wait, "--lock-wait") or 0.0,
+            waves=waves,
+            bake=seconds(bake, "--bake"),
+            on_failure=on_failure,
             directory=directory,
             verbose=verbose,
         )

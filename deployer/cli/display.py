@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -13,14 +14,16 @@ from deployer.cli.messages import printable, wants_colour
 from deployer.events import (
     DownloadProgress,
     Event,
+    LockAwaited,
     OutputLine,
     PhaseFinished,
     PhaseStarted,
     RolloutProgress,
     Sink,
     WarningRaised,
+    WavesPlanned,
 )
-from deployer.model import Target, WorkloadState
+from deployer.model import LockState, Target, WorkloadState
 from deployer.report.words import duration, worth_a_line
 
 _PLAIN_DOWNLOAD_SECONDS = 5.0
@@ -60,6 +63,17 @@ def workload_line(workload: WorkloadState) -> str:
     updated = f", {workload.updated} updated" if workload.updated != workload.desired else ""
     reason = f": {workload.reason}" if workload.reason and workload.verdict != "ready" else ""
     return f"{workload.key} {workload.ready}/{workload.desired} ready{updated}{reason}"
+
+
+def awaited_line(state: LockState) -> str:
+    """Whom we wait for: `waiting for anna@laptop (deploy, since …, deployment …)`."""
+    return f"waiting for {printable(str(state.holder))}" if state.holder else "waiting for a lock of another tool"
+
+
+def waves_line(waves: Sequence[Sequence[Target]]) -> str:
+    """`myapp goes to seoul first, then to london and virginia`."""
+    regions = [" and ".join(target.region for target in wave) for wave in waves]
+    return f"{waves[0][0].application} goes to {regions[0]} first, then to {', then to '.join(regions[1:])}"
 
 
 def size(count: int) -> str:
@@ -118,6 +132,10 @@ class PlainDisplay:
                 return [_line(target, line) for line in told]
             case DownloadProgress(source, done, total):
                 return self._download(source, done, total)
+            case LockAwaited(target, state):
+                return [_line(target, awaited_line(state))]
+            case WavesPlanned(waves):
+                return [waves_line(waves)] if len(waves) > 1 else []
 
     def _download(self, source: str, done: int, total: int | None) -> list[str]:
         now = time.monotonic()

@@ -77,7 +77,7 @@ def _user_of(registry: Registry) -> str:
 def _account_checks(stage: str, region: str, directory: Path | None) -> list[Callable[[], Finding]]:
     """A check for each service of each region of a stage. Raises what is wrong in the configuration itself."""
     from deployer.errors import DeployError
-    from deployer.pipeline import new_deployment_id
+    from deployer.pipeline.command import new_deployment_id
     from deployer.tools.doctor import Finding, Group, State
     from deployer.wiring import Wiring
 

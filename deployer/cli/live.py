@@ -3,50 +3,32 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.spinner import Spinner
-from rich.table import Table
 from rich.text import Text
 
-from deployer.cli.display import place, size, workload_line
+from deployer.cli.display import awaited_line, place, size, waves_line
+from deployer.cli.views import TargetView, phase_list, region_table
 from deployer.events import (
     DownloadProgress,
     Event,
+    LockAwaited,
     OutputLine,
     PhaseFinished,
     PhaseStarted,
     RolloutProgress,
     WarningRaised,
+    WavesPlanned,
 )
-from deployer.model import Target, WorkloadState
-from deployer.report.words import duration, worth_a_line
+from deployer.model import Target
 
 _PAUSE = 0.1
 """Seconds between two redraws."""
-
-_POD_STYLES = {"ready": "green", "progressing": "yellow", "waiting": "yellow", "failed": "red"}
-
-
-@dataclass
-class _PhaseView:
-    name: str
-    began: float
-    seconds: float | None = None
-    detail: str = ""
-    failed: bool = False
-
-
-@dataclass
-class _TargetView:
-    phases: list[_PhaseView] = field(default_factory=list)
-    workloads: tuple[WorkloadState, ...] = ()
 
 
 class LiveDisplay:
@@ -56,7 +38,7 @@ class LiveDisplay:
         self._console = Console(stderr=True, highlight=False)
         self._verbose = verbose
         self._lock = threading.Lock()
-        self._targets: dict[Target | None, _TargetView] = {}
+        self._targets: dict[Target | None, TargetView] = {}
         self._downloads: dict[str, DownloadProgress] = {}
         self._spinner = Spinner("dots", style="cyan")
         # Rich refreshes and prints in threads of their own, and then miscounts the lines that it has to redraw: here
@@ -108,6 +90,14 @@ class LiveDisplay:
                 self._print(target, f"{source}: {line}", "dim")
             case WarningRaised(text, target, hint):
                 self._print(target, f"warning: {text}" + (f" ({hint})" if hint else ""), "yellow")
+            case LockAwaited(target, state):
+                self._print(target, awaited_line(state), "yellow")
+                with self._lock:
+                    self._take(event)
+            case WavesPlanned(waves) if len(waves) > 1:
+                self._print(None, waves_line(waves), "dim")
+                with self._lock:
+                    self._take(event)
             case _:
                 with self._lock:
                     self._take(event)
@@ -120,61 +110,37 @@ class LiveDisplay:
     def _take(self, event: Event) -> None:
         match event:
             case PhaseStarted(phase, target):
-                self._view(target).phases.append(_PhaseView(phase, time.monotonic()))
-            case PhaseFinished(phase, seconds, target, detail, failed):
-                for view in reversed(self._view(target).phases):
-                    if view.name == phase:
-                        view.seconds, view.detail, view.failed = seconds, detail, failed
-                        break
-            case RolloutProgress(target, workloads):
-                self._view(target).workloads = workloads
+                self._view(target).begin(phase)
+            case PhaseFinished():
+                self._view(event.target).end(event)
+            case RolloutProgress() | LockAwaited():
+                self._view(event.target).take(event)
+            case WavesPlanned(waves):
+                for number, wave in enumerate(waves):
+                    for target in wave:
+                        self._view(target).waits = "waits for its wave" if number else ""
             case DownloadProgress(source, done, total):
                 if done == total:
                     self._downloads.pop(source, None)
                 else:
                     self._downloads[source] = event
 
-    def _view(self, target: Target | None) -> _TargetView:
-        return self._targets.setdefault(target, _TargetView())
+    def _view(self, target: Target | None) -> TargetView:
+        return self._targets.setdefault(target, TargetView())
 
     def _render(self) -> Group:
         with self._lock:
             rows: list[Any] = []
-            for target, view in self._targets.items():
-                if target is not None:
-                    rows.append(Text(f"{target.application} → {target.stage} {target.region}", style="bold"))
-                rows.append(self._phases(view))
-                if view.phases and view.phases[-1].name in ("rollout", "rollback"):
-                    rows.extend(_workloads(view.workloads))
+            if None in self._targets:
+                rows.append(phase_list(self._targets[None], self._spinner))
+            views = {target: view for target, view in self._targets.items() if target is not None}
+            if len(views) > 1:
+                rows += region_table(views, self._spinner)
+            for target, view in views.items() if len(views) == 1 else ():
+                rows.append(Text(f"{target.application} → {target.stage} {target.region}", style="bold"))
+                rows += [phase_list(view, self._spinner), *view.pods()]
             rows.extend(_download(download) for download in self._downloads.values())
             return Group(*rows)
-
-    def _phases(self, view: _TargetView) -> Table:
-        table = Table.grid(padding=(0, 1))
-        now = time.monotonic()
-        for phase in view.phases:
-            running = phase.seconds is None
-            mark: Any = (
-                self._spinner if running else Text("✘", style="red") if phase.failed else Text("✔", style="green")
-            )
-            seconds = now - phase.began if phase.seconds is None else phase.seconds
-            table.add_row(
-                " ", mark, Text(phase.name), Text(duration(seconds), style="dim"), Text(phase.detail, style="dim")
-            )
-        return table
-
-
-def _workloads(workloads: tuple[WorkloadState, ...]) -> list[Text]:
-    lines = []
-    for workload in workloads:
-        if not worth_a_line(workload):
-            continue
-        lines.append(Text(f"     {workload_line(workload)}", style=_POD_STYLES[workload.verdict]))
-        for pod in workload.pods:
-            restarts = f", {pod.restarts} restarts" if pod.restarts else ""
-            reason = f": {pod.reason}" if pod.reason and not pod.ready else ""
-            lines.append(Text(f"       {pod.name}  {pod.state}{restarts}{reason}", style=_POD_STYLES[pod.verdict]))
-    return lines
 
 
 def _download(download: DownloadProgress) -> Text:

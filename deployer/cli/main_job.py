@@ -17,10 +17,12 @@ from deployer.cli.masked import MaskingSink, masked_error
 from deployer.cli.messages import wants_colour
 from deployer.cli.output import print_result
 from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
-from deployer.errors import DeployError, InterruptedBySignal, interruption
+from deployer.errors import DeployError, ErrorGroup, InterruptedBySignal, interruption
 from deployer.masking.document import mask_texts
 from deployer.model import DeploymentResult, TargetResult
-from deployer.pipeline import Deployment, Request, new_deployment_id
+from deployer.pipeline.command import new_deployment_id
+from deployer.pipeline.deployment import Deployment, Request
+from deployer.plan.order import OnFailure
 from deployer.plan.steps import Plan
 
 if TYPE_CHECKING:
@@ -42,6 +44,10 @@ class Asked:
     yes: bool = False
     as_json: bool = False
     timeout: float | None = None
+    lock_wait: float = 0.0
+    waves: str | None = None
+    bake: float | None = None
+    on_failure: OnFailure | None = None
     directory: Path | None = None
     verbose: bool = False
 
@@ -70,7 +76,17 @@ def _deploy(asked: Asked, deployment: str, wiring: Wiring) -> tuple[DeploymentRe
         configurations = wiring.load(
             asked.stage, asked.region, asked.applications, asked.version, asked.extra_vars, sink
         )
-        request = Request(deployment, asked.stage, asked.rebuild, asked.plan_only, asked.timeout)
+        request = Request(
+            deployment,
+            asked.stage,
+            rebuild=asked.rebuild,
+            plan_only=asked.plan_only,
+            timeout=asked.timeout,
+            lock_wait=asked.lock_wait,
+            waves=asked.waves,
+            bake=asked.bake,
+            on_failure=asked.on_failure,
+        )
 
         def confirm(plan: Plan) -> None:
             confirm_deletions(plan, yes=asked.yes, pause=shown.paused)
@@ -95,15 +111,15 @@ def _exit_code(result: DeploymentResult, signalled: InterruptedBySignal | None, 
         return signalled.exit_code
     failed = [target for target in result.targets if target.error is not None]
     if failed:
-        return max(_code(target) for target in failed) if all(_held(target) for target in failed) else 1
+        untouched = all(_untouched(target) for target in result.targets)
+        return ErrorGroup([target.error for target in failed if target.error]).exit_code if untouched else 1
     if asked.exit_code and any(target.outcome == "planned" for target in result.targets):
         return 3
     return 0
 
 
-def _held(target: TargetResult) -> bool:
-    return target.outcome == "failed" and target.revision is None and _code(target) != 1
-
-
-def _code(target: TargetResult) -> int:
-    return target.error.exit_code if target.error else 0
+def _untouched(target: TargetResult) -> bool:
+    """Whether nothing was done to a target: then it is its error that counts, and not that a deployment failed."""
+    if target.error is None:
+        return target.outcome in ("unchanged", "planned")
+    return target.outcome == "not started" or (target.outcome == "failed" and target.revision is None)

@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from deployer.errors import UsageError
+from deployer.plan.order import OnFailure
 
 Stage = Annotated[str, typer.Argument(metavar="STAGE", help="dev, preprod, prod, … or local: the sandbox")]
 Region = Annotated[str, typer.Argument(metavar="REGION", help="a region, a comma list of them, or `all`")]
 Applications = Annotated[list[str], typer.Argument(metavar="APP...", help="apps, each a file apps/APP.yml")]
+Application = Annotated[str, typer.Argument(metavar="APP", help="an app, a file apps/APP.yml")]
 Version = Annotated[str | None, typer.Option("--version", help="Deploy this version instead of the app's `Version`.")]
 ExtraVars = Annotated[
     list[str] | None,
@@ -35,17 +37,34 @@ Timeout = Annotated[
     str | None, typer.Option("--timeout", metavar="TIME", help="How long a rollout may take: 90, 90s, 10m, 1h.")
 ]
 
+LockWait = Annotated[
+    str | None,
+    typer.Option("--lock-wait", metavar="TIME", help="How long to wait in line while somebody else deploys: 10m."),
+]
+Waves = Annotated[
+    str | None,
+    typer.Option("--waves", metavar="WAVES", help="Regions in order, those of one wave joined: seoul,london+virginia."),
+]
+Bake = Annotated[
+    str | None,
+    typer.Option("--bake", metavar="TIME", help="How long a wave must stay healthy before the next one: 90s, 10m."),
+]
+OnFailureOption = Annotated[
+    OnFailure | None,
+    typer.Option("--on-failure", help="Whether regions that had advanced stay (hold) or go back (rollback)."),
+]
+
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-def seconds(text: str | None) -> float | None:
+def seconds(text: str | None, option: str = "--timeout") -> float | None:
     """`90`, `90s`, `10m`, `1h30m` in seconds; None for None. Raises UsageError for anything else."""
     if text is None:
         return None
     parts = re.findall(r"(\d+(?:\.\d+)?)([smh]?)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise UsageError(f"{text!r} is not a time", where="--timeout", hint="write 90, 90s, 10m or 1h30m")
+        raise UsageError(f"{text!r} is not a time", where=option, hint="write 90, 90s, 10m or 1h30m")
     total = sum(float(number) * _UNITS[unit] for number, unit in parts)
     if not 0 < total <= 86400:
-        raise UsageError(f"{text!r} is not a useful time", where="--timeout", hint="between 1s and 24h")
+        raise UsageError(f"{text!r} is not a useful time", where=option, hint="between 1s and 24h")
     return total

@@ -41,7 +41,7 @@ def render(
     from deployer.cli.masked import MaskingSink, masked_error
     from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
     from deployer.errors import DeployError
-    from deployer.pipeline import new_deployment_id
+    from deployer.pipeline.command import new_deployment_id
     from deployer.wiring import Wiring
 
     if show_secrets and (out is not None or not sys.stdout.isatty()):
@@ -70,7 +70,7 @@ def _files(
 
     from deployer.execute.observe import identify
     from deployer.masking.document import mask_texts
-    from deployer.pipeline import docker_context, prepared_manifests
+    from deployer.pipeline.preparing import docker_context, prepared_manifests
 
     context = docker_context(configuration, wiring, sink)
     identity = identify(configuration.app, configuration.settings, context)

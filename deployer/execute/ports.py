@@ -6,10 +6,11 @@ Every method may raise a `DeployError`: `UnreachableError` when the service did 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any, Protocol
 
 from deployer.errors import Location
@@ -20,12 +21,17 @@ from deployer.model import (
     ContextEntry,
     DeploymentRecord,
     Download,
+    Ending,
+    Holder,
     Image,
     Json,
+    LockState,
     ObjectKey,
+    Permission,
     Revision,
     Secret,
 )
+from deployer.model.status import ReleaseHead
 
 
 class SecretsDecryptor(Protocol):
@@ -116,6 +122,10 @@ class Cluster(Protocol):
         """Prove that the API server answers and lets us in; its version (`v1.34.4`)."""
         ...
 
+    def denied(self, permissions: Sequence[Permission]) -> tuple[Permission, ...]:
+        """Those of the permissions that we do not have. Kinds that the cluster does not know are left out."""
+        ...
+
     def get(self, key: ObjectKey) -> Json | None:
         """The live object, None when there is none."""
         ...
@@ -164,12 +174,22 @@ class Releases(Protocol):
         """All stored revisions, newest first; empty when there is no such release."""
         ...
 
+    def heads(self, namespace: str, names: Collection[str] | None = None) -> Mapping[str, ReleaseHead]:
+        """Of each release in a namespace, or of each of `names`, the newest revision and the newest verified one."""
+        ...
+
     def upgrade(self, request: ReleaseRequest, sink: Sink) -> int:
         """Install or upgrade without waiting for pods; the new revision's number. It begins as not verified."""
         ...
 
-    def rollback(self, name: str, namespace: str, to: int, *, timeout: float) -> int:
-        """Roll back to a revision; the number of the new revision that this makes. It begins as not verified."""
+    def rollback(
+        self, name: str, namespace: str, to: int, *, timeout: float, record: DeploymentRecord | None = None
+    ) -> int:
+        """Roll back to a revision; the number of the new revision that this makes. It begins as not verified.
+
+        `record` takes the place of the one that Helm copies from the old revision (`DeploymentRecord.restoring`), also
+        in a revision that Helm made before it failed. A pending revision that is left behind is marked as failed.
+        """
         ...
 
     def uninstall(self, name: str, namespace: str, *, timeout: float) -> None:
@@ -180,12 +200,64 @@ class Releases(Protocol):
         """Free a release that an interrupted run left pending; what was done, None when nothing was pending."""
         ...
 
-    def mark(self, name: str, namespace: str, revision: int, *, verified: bool) -> None:
-        """Write our own mark on a stored revision."""
+    def mark(self, name: str, namespace: str, revision: int, *, verified: bool, ended: Ending | None = None) -> None:
+        """Write our own mark on a stored revision: verified, or how the attempt at it ended instead."""
         ...
 
     def stop(self) -> None:
         """Ask a running helm process to stop (SIGTERM: Helm marks the release as failed). Callable from any thread."""
+        ...
+
+
+class HeldLock(Protocol):
+    """A lock that we hold, renewed in the background until it is released."""
+
+    @property
+    def taken_over(self) -> LockState | None:
+        """The lock as it was before, where its holder died or stopped renewing it: what it left may need repair."""
+        ...
+
+    def confirm(self) -> None:
+        """Prove to the cluster that it is still ours, before each change. Raises HeldError when it was lost."""
+        ...
+
+    def release(self) -> None:
+        """Give it back. Never raises: what cannot be given back expires by itself."""
+        ...
+
+
+class Locks(Protocol):
+    """The locks of one region's cluster: one for each release, whatever machine works on it."""
+
+    def look(self, name: str, namespace: str) -> LockState | None:
+        """The lock of a release as it stands, None when nobody holds it."""
+        ...
+
+    def all(self, namespace: str) -> Mapping[str, LockState]:
+        """The locks of a namespace that somebody holds, by the names of their releases."""
+        ...
+
+    def acquire(
+        self,
+        name: str,
+        namespace: str,
+        holder: Holder,
+        *,
+        wait: float,
+        waiting: Callable[[LockState], None],
+        lost: Callable[[], None],
+        stop: Event,
+    ) -> HeldLock:
+        """Take the lock of a release: one that is free, has expired, or whose holder died on this machine.
+
+        While somebody else holds it, wait up to `wait` seconds (0: not at all), first come first served so far as that
+        can be had, and tell `waiting` whom for whenever that changes. `lost` is called once, from another thread, if
+        the lock is lost later. Raises HeldError with the holder, also when `stop` is set meanwhile.
+        """
+        ...
+
+    def free(self, name: str, namespace: str, state: LockState) -> None:
+        """Free the lock that was seen as `state`, whoever holds it. Raises HeldError when it has changed since."""
         ...
 
 

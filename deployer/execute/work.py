@@ -6,9 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from deployer.errors import DeployError
 from deployer.execute.outside import health_url, load_balancer, regional_host, serves
-from deployer.execute.ports import Cluster, OutsideProber, Releases
-from deployer.model import App, DeploymentRecord, HealthCheckSettings, Outcome, Settings, Target, TargetResult
+from deployer.execute.parallel import Outcome as JobOutcome
+from deployer.execute.ports import Cluster, Locks, OutsideProber, Releases
+from deployer.model import (
+    App,
+    DeploymentRecord,
+    HealthCheckSettings,
+    Outcome,
+    Settings,
+    Target,
+    TargetResult,
+    WorkloadState,
+)
 from deployer.plan.manifests import PreparedManifests
 from deployer.plan.steps import TargetPlan
 
@@ -20,11 +31,15 @@ class RegionPorts:
     cluster: Cluster
     releases: Releases
     prober: OutsideProber
+    locks: Locks
 
 
 @dataclass(frozen=True)
 class Work:
-    """One target's plan with all that it takes to carry it out. `prepared` has the image pinned."""
+    """One target's plan with all that it takes to carry it out.
+
+    `prepared` has the image pinned; `workloads` is what was seen of the live release, where nothing is to be done.
+    """
 
     plan: TargetPlan
     app: App
@@ -33,6 +48,7 @@ class Work:
     record: DeploymentRecord
     ports: RegionPorts
     timeout: float
+    workloads: tuple[WorkloadState, ...] = ()
 
     @property
     def target(self) -> Target:
@@ -83,6 +99,10 @@ class Work:
 
         return from_ingress
 
+    def unchanged(self) -> TargetResult:
+        """The result where nothing is to be done."""
+        return self.result("unchanged", revision=self.plan.current_revision, workloads=self.workloads)
+
     def result(self, outcome: Outcome, **known: Any) -> TargetResult:
         """A result with what the plan says; `known` are the fields that came of carrying it out."""
         return TargetResult(
@@ -97,3 +117,17 @@ class Work:
             warnings=self.plan.warnings,
             **known,
         )
+
+    def result_of(self, job: JobOutcome[TargetResult]) -> TargetResult:
+        """The result of a job, also of one that was left behind or ended in a way that nobody foresaw."""
+        if job.value is not None:
+            return job.value
+        if isinstance(job.error, DeployError):
+            return self.result("failed", error=job.error)
+        if job.error is not None:
+            error = DeployError(f"{self.target} ended in a defect of the tool", why=type(job.error).__name__)
+            return self.result("failed", error=error)
+        error = DeployError(
+            f"{self.target} did not stop in time", hint="run the same command again: it repairs what is left"
+        )
+        return self.result("interrupted", error=error)

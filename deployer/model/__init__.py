@@ -7,7 +7,9 @@ spelling each field in PascalCase (`aws_ecr_prefix` is the key `AwsEcrPrefix`).
 from deployer.model.app import App, DockerSpec, Download, InlineFile
 from deployer.model.basics import Json, Secret, Target, pascal_case
 from deployer.model.image import Artefact, ContextEntry, EntryKind, Image
-from deployer.model.release import DeploymentRecord, ObjectKey, Revision
+from deployer.model.lock import Holder, LockState
+from deployer.model.permission import Permission
+from deployer.model.release import DeploymentRecord, Ending, ObjectKey, Revision
 from deployer.model.result import SUCCESSES, DeploymentResult, Outcome, PhaseTiming, TargetResult
 from deployer.model.rollout import ContainerEvidence, Evidence, PodState, Verdict, WorkloadState
 from deployer.model.settings import (
@@ -32,15 +34,19 @@ __all__ = [
     "DockerSpec",
     "Download",
     "EcrSettings",
+    "Ending",
     "EntryKind",
     "Evidence",
     "GitHubSettings",
     "HealthCheckSettings",
+    "Holder",
     "Image",
     "InlineFile",
     "Json",
+    "LockState",
     "ObjectKey",
     "Outcome",
+    "Permission",
     "PhaseTiming",
     "PodState",
     "Revision",

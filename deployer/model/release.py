@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Literal
 
 from deployer.model.basics import Json
 
@@ -14,7 +15,9 @@ class DeploymentRecord:
     """What is kept with every revision, as JSON in the release's values. `started` is UTC, ISO 8601.
 
     `content_hash` is the hash of the Docker context; `rebuild` is what `--rebuild` salted the tag with, so that the
-    next deployment of the same content keeps the rebuilt image.
+    next deployment of the same content keeps the rebuilt image. `action` is the command that made the revision
+    (`deploy`, `rollback`, `promote`, `adopt`); `restores` is the id of the deployment that a rollback went back to;
+    `fleet` names the regions that were deployed to together, with commas.
     """
 
     deployment_id: str
@@ -31,6 +34,28 @@ class DeploymentRecord:
     who: str | None = None
     started: str | None = None
     tool_version: str | None = None
+    action: str | None = None
+    restores: str | None = None
+    fleet: str | None = None
+
+    def restoring(self, old: Revision) -> DeploymentRecord:
+        """This record for a revision that brings an old one back: made by us now, but of what the old one was."""
+        was = old.record
+        return replace(
+            self,
+            action="rollback",
+            restores=old.origin,
+            version=was.version if was else None,
+            tag=was.tag if was else None,
+            image=was.image if was else None,
+            digest=was.digest if was else None,
+            content_hash=was.content_hash if was else None,
+            rebuild=was.rebuild if was else None,
+        )
+
+
+Ending = Literal["failed", "interrupted"]
+"""How an attempt at a revision ended that did not end with its being verified."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +63,8 @@ class Revision:
     """One revision of a Helm release, read from its storage in the cluster.
 
     `manifests` are the JSON texts that we gave to the pass-through chart (empty for a release made by others);
-    `manifest` is Helm's rendered YAML. `verified` is our own mark: True only after rollout and outside check.
+    `manifest` is Helm's rendered YAML. `verified` is our own mark: True only after rollout and outside check. `ended`
+    is our mark on what was not verified, None while nobody has written one. `description` is what Helm shows of it.
     """
 
     number: int
@@ -50,6 +76,13 @@ class Revision:
     manifest: str
     record: DeploymentRecord | None
     chart: str = ""
+    ended: Ending | None = None
+    description: str = ""
+
+    @property
+    def origin(self) -> str | None:
+        """The id of the deployment that this revision is of; for a rollback, of the one that it restored."""
+        return (self.record.restores or self.record.deployment_id) if self.record else self.deployment_id
 
     def objects(self) -> tuple[Json, ...]:
         """The manifests as objects, read from Helm's rendered YAML for a release made by others."""

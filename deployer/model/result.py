@@ -11,12 +11,25 @@ from deployer.model.image import Image
 from deployer.model.rollout import Evidence, WorkloadState
 
 Outcome = Literal[
-    "unchanged", "deployed", "rolled back", "uninstalled", "failed", "not started", "interrupted", "planned"
+    "unchanged",
+    "planned",
+    "deployed",
+    "restored",
+    "repaired",
+    "removed",
+    "rolled back",
+    "uninstalled",
+    "failed",
+    "not started",
+    "interrupted",
 ]
-"""`rolled back` and `uninstalled` are failures whose traces were removed; `failed` is one that still stands."""
+"""`rolled back` and `uninstalled` are failures whose traces were removed; `failed` is one that still stands.
+
+`restored` is a rollback that was asked for and succeeded; `repaired` is what `recover` did; `removed` what `remove` did.
+"""
 
 
-SUCCESSES: frozenset[Outcome] = frozenset({"unchanged", "deployed", "planned"})
+SUCCESSES: frozenset[Outcome] = frozenset({"unchanged", "planned", "deployed", "restored", "repaired", "removed"})
 """The outcomes that are what was asked for."""
 
 

@@ -51,12 +51,20 @@ class HealthCheckSettings:
 
 @dataclass(frozen=True)
 class RolloutSettings:
-    """What is tolerated while a rollout is watched. Times are in seconds."""
+    """What is tolerated while a rollout is watched, and in which order regions follow each other.
+
+    Times are in seconds. `Waves`: regions, those of one wave joined with `+` (`[seoul, london+virginia]`); regions that
+    are not named come last, together. `Bake`: how long a wave must stay healthy before the next begins. `OnFailure`:
+    what happens to regions that had advanced when another one fails.
+    """
 
     __pydantic_config__: ClassVar[Any] = STRICT
     timeout: float = 600.0
     unschedulable_grace: float = 300.0
     restart_allowance: int = 2
+    waves: tuple[str, ...] = ()
+    bake: float = 0.0
+    on_failure: Literal["hold", "rollback"] = "hold"
 
 
 @dataclass(frozen=True)

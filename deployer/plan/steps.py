@@ -8,7 +8,7 @@ from typing import Literal
 from deployer.model import Image, ObjectKey, Target
 
 ImageAction = Literal["none", "present", "copy", "build"]
-ReleaseAction = Literal["none", "install", "upgrade"]
+ReleaseAction = Literal["none", "install", "upgrade", "rollback"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class TargetPlan:
 
     `image` has its digest when the registry has it; otherwise the push fills it in. `current_revision` is the newest
     one that was seen, `good_revision` the newest that we verified, `foreign_revision` the newest that somebody else's
-    Helm made; `repair` is the number of a pending one that an interrupted run left. `reasons` say why there is
+    Helm made; `rollback_to` is the one that a rollback restores; `repair` is the number of a pending one that an
+    interrupted run left. `reasons` say why there is
     something to do; `changes` name what changes, by key, never by value; `deletions` are objects of the old revision
     that the new one no longer has.
     """
@@ -31,6 +32,7 @@ class TargetPlan:
     repair: int | None = None
     good_revision: int | None = None
     foreign_revision: int | None = None
+    rollback_to: int | None = None
     reasons: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     deletions: tuple[ObjectKey, ...] = ()

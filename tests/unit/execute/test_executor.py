@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from threading import Event
 
 import pytest
 
 from deployer.errors import DeploymentFailed, HeldError, UnreachableError
 from deployer.events import WarningRaised
+from deployer.execute.attempt import Attempt
 from deployer.execute.executor import Execution
 from deployer.execute.work import RegionPorts, Work
 from deployer.model import (
@@ -25,7 +25,7 @@ from deployer.model import (
 from deployer.plan.manifests import PreparedManifests
 from deployer.plan.manifests.canonical import canonical_text
 from deployer.plan.steps import TargetPlan
-from tests.fakes import FakeCluster, FakeProber, FakeReleases, RecordingSink, make_revision
+from tests.fakes import FakeCluster, FakeLocks, FakeProber, FakeReleases, RecordingSink, make_revision
 
 TARGET = Target("prod", "london", "myapp")
 HOST = "myapp.london.example.com"
@@ -56,7 +56,7 @@ class Scene:
         self.releases = FakeReleases()
         self.prober = FakeProber()
         self.sink = RecordingSink()
-        self.stop = Event()
+        self.attempt: Attempt | None = None
         self.plan = TargetPlan(TARGET, release_action="install")
 
     def after(self, *revisions: object, **plan: object) -> Scene:
@@ -77,10 +77,11 @@ class Scene:
             ),
             prepared=PreparedManifests("default", self.objects, tuple(map(canonical_text, self.objects))),
             record=DeploymentRecord("this-deployment", "myapp", "prod", "london"),
-            ports=RegionPorts(self.cluster, self.releases, self.prober),
+            ports=RegionPorts(self.cluster, self.releases, self.prober, FakeLocks()),
             timeout=0,
         )
-        return Execution(work, self.sink, self.stop).run()
+        self.attempt = Attempt(work, self.sink)
+        return Execution(self.attempt).run()
 
 
 def test_success_ends_with_our_mark_and_asks_through_the_load_balancer() -> None:
@@ -187,11 +188,12 @@ def test_when_asked_to_stop_the_rollback_is_issued_but_not_awaited(good: int | N
 
     def upgrade_and_stop(*arguments: object) -> int:
         number = upgrade(*arguments)  # type: ignore[arg-type]
-        scene.stop.set()
+        assert scene.attempt is not None
+        scene.attempt.stop()
         return number
 
     scene.releases.upgrade = upgrade_and_stop  # type: ignore[method-assign, assignment]
     result = scene.run()
     assert result.outcome == "interrupted"
-    assert scene.releases.done[-1][0] == ("rollback" if good else "uninstall")
+    assert [step[0] for step in scene.releases.done if step[0] != "stop"][-1] == ("rollback" if good else "uninstall")
     assert not any(step[0] == "mark" for step in scene.releases.done)

@@ -17,7 +17,7 @@ from deployer.execute.ports import BuildRequest, Registry
 from deployer.execute.work import RegionPorts
 from deployer.model import App, ContextEntry, DeploymentRecord, DockerSpec, Image, Secret, Settings, Target
 from deployer.plan.manifests import PreparedManifests
-from tests.fakes import FakeCluster, FakeProber, FakeReleases, RecordingSink, make_revision
+from tests.fakes import FakeCluster, FakeLocks, FakeProber, FakeReleases, RecordingSink, make_revision
 
 DOCKER = DockerSpec("FROM scratch")
 ENTRIES = (ContextEntry("Dockerfile", "file", size=1, sha256="ab" * 32),)
@@ -107,7 +107,7 @@ def subject(region: str, rebuild: str | None) -> Subject:
         settings=settings,
         app=app,
         prepare=lambda image, docker_hash: PreparedManifests("default", (), ()),
-        ports=RegionPorts(FakeCluster(), FakeReleases([make_revision(1, record=record)]), FakeProber()),
+        ports=RegionPorts(FakeCluster(), FakeReleases([make_revision(1, record=record)]), FakeProber(), FakeLocks()),
         context=FakeContext(),
     )
 

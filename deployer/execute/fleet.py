@@ -1,0 +1,141 @@
+"""One app on its way through its regions: locks in one order, then wave by wave; each region's result is kept.
+
+lock       every region in which something is to be done, in the order of their names, so that no two fleets block each
+           other; whoever waited for a lock looks at the release again, since it has moved on
+waves      see `waves`
+release    the locks, whatever happened
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from threading import Event
+
+from deployer.errors import DeployError, HeldError, InterruptedBySignal
+from deployer.events import LockAwaited, Sink
+from deployer.execute.attempt import Attempt
+from deployer.execute.everywhere import ask_all
+from deployer.execute.parallel import Outcome, run_all
+from deployer.execute.ports import HeldLock
+from deployer.execute.waves import Waves
+from deployer.execute.work import Work
+from deployer.model import Holder, Target, TargetResult
+from deployer.plan.order import Order
+
+
+@dataclass(frozen=True)
+class Member:
+    """A region's work, and how to plan it again when the release has moved on since."""
+
+    work: Work
+    again: Callable[[], Work]
+
+
+class Fleet:
+    """One app in all regions of a command. `lock_wait` is how many seconds to wait for each lock.
+
+    `results` grows as regions end, so that nothing is lost when the waiting for the others is given up.
+    """
+
+    def __init__(
+        self, members: Sequence[Member], order: Order, sink: Sink, holder: Holder, *, lock_wait: float = 0.0
+    ) -> None:
+        self._members = sorted(members, key=lambda member: member.work.target)
+        self._sink = sink
+        self._holder = holder
+        self._lock_wait = lock_wait
+        self._stopping = Event()
+        self._attempts = [Attempt(member.work, sink) for member in self._members]
+        self.results: dict[Target, TargetResult] = {}
+        self._waves = Waves(self._attempts, order, self.results, sink)
+
+    @property
+    def works(self) -> list[Work]:
+        """The work of each region, as it was planned last."""
+        return [attempt.work for attempt in self._attempts]
+
+    def run(self) -> None:
+        """Everything; `results` has an entry for each target afterwards. Raises nothing but defects."""
+        locks: list[HeldLock] = []
+        try:
+            for attempt in self._attempts:
+                if attempt.work.plan.release_action != "none":
+                    attempt.lock = self._take_lock(attempt)
+                    locks.append(attempt.lock)
+            self._look_again()
+            self._waves.run()
+        except DeployError as error:  # nothing has been changed: every region ends for the same reason
+            for work in self.works:
+                self.results.setdefault(work.target, work.result("not started", error=error))
+        finally:
+            run_all([lock.release for lock in locks])
+
+    def interrupt(self) -> None:
+        """No new step begins; running ones are asked to end. Callable from any thread."""
+        self._stopping.set()
+        self._waves.stop()
+        for attempt in self._attempts:
+            attempt.stop()
+
+    def _take_lock(self, attempt: Attempt) -> HeldLock:
+        work = attempt.work
+        try:
+            return work.ports.locks.acquire(
+                work.app.app_name,
+                work.namespace,
+                self._holder,
+                wait=self._lock_wait,
+                waiting=lambda state: self._sink.emit(LockAwaited(work.target, state)),
+                lost=attempt.lose,
+                stop=self._stopping,
+            )
+        except HeldError as error:
+            error.where = error.where or work.place
+            raise
+
+    def _look_again(self) -> None:
+        """Plan anew what has moved on since it was observed: somebody else had the lock in between."""
+        ask_all(
+            [
+                (attempt.work.target, partial(_renew, attempt, member))
+                for attempt, member in zip(self._attempts, self._members, strict=True)
+                if attempt.lock is not None
+            ]
+        )
+
+
+def _renew(attempt: Attempt, member: Member) -> None:
+    work = attempt.work
+    revisions = work.ports.releases.revisions(work.app.app_name, work.namespace)
+    if (revisions[0].number if revisions else None) == work.plan.current_revision:
+        return
+    renewed = member.again()
+    if not set(renewed.plan.deletes_data) <= set(work.plan.deletes_data):
+        raise HeldError(
+            f"{work.app.app_name} has changed meanwhile, and going on would now delete data",
+            where=work.place,
+            hint="run the same command again: it shows what would be deleted",
+        )
+    attempt.work = renewed
+
+
+def run_fleets(fleets: Sequence[Fleet]) -> tuple[dict[Target, TargetResult], InterruptedBySignal | None]:
+    """Run all fleets at once; every target's result, and the signal that came, if one did.
+
+    A fleet that does not end within 20 seconds of a signal is left behind with the results that it has by then.
+    """
+
+    def interrupt() -> None:
+        for fleet in fleets:
+            fleet.interrupt()
+
+    outcomes, signalled = run_all([fleet.run for fleet in fleets], interrupt=interrupt)
+    results: dict[Target, TargetResult] = {}
+    for fleet, outcome in zip(fleets, outcomes, strict=True):
+        unknown: Outcome[TargetResult] = Outcome()
+        unknown.error = outcome.error
+        for work in fleet.works:
+            results[work.target] = fleet.results.get(work.target) or work.result_of(unknown)
+    return results, signalled

@@ -1,0 +1,93 @@
+"""What happens when an attempt has failed: its evidence is kept first, then the region goes back to what was good."""
+
+from __future__ import annotations
+
+from deployer.errors import DeployError, DeploymentFailed
+from deployer.execute.attempt import Attempt
+from deployer.execute.evidence import collect
+from deployer.model import Evidence, Outcome, TargetResult
+
+_SHORT = 60.0
+"""Seconds for Helm's own part of a way back: it waits for no pods."""
+
+
+def fail(attempt: Attempt, error: DeployError) -> TargetResult:
+    """The result of an attempt that ended in an error, once the region is back where it was."""
+    if attempt.lost:
+        error.hint = "the lock is somebody else's now, and so is what happens next: nothing more was changed from here"
+        return attempt.result("failed", error)
+    evidence = _evidence(attempt)
+    if attempt.revision is None and not _left_something(attempt):
+        return attempt.result("interrupted" if attempt.stopping.is_set() else "failed", error, evidence)
+    outcome, trouble = _go_back(attempt)
+    if trouble is not None:
+        error.hint = f"{trouble}\nrun the same command again once the cause is mended: it repairs what is left"
+    return attempt.result("interrupted" if attempt.stopping.is_set() else outcome, error, evidence)
+
+
+def revert(attempt: Attempt, why: str) -> TargetResult:
+    """Take back an attempt that had succeeded, since another region has failed."""
+    error = DeploymentFailed(f"{attempt.work.target.region} was taken back", why=why)
+    try:
+        attempt.mark(verified=False)
+    except DeployError as trouble:
+        error.hint = f"it could not be rolled back: {trouble}"
+        return attempt.result("failed", error)
+    outcome, left = _go_back(attempt)
+    if left is not None:
+        error.hint = left
+    return attempt.result(outcome, error)
+
+
+def _evidence(attempt: Attempt) -> Evidence | None:
+    """What the cluster shows of the failure, taken before anything is rolled back."""
+    if attempt.revision is None and not attempt.workloads:
+        return None
+    with attempt.phases("evidence"):
+        return collect(attempt.work.ports.cluster, attempt.work.namespace, attempt.workloads)
+
+
+def _left_something(attempt: Attempt) -> bool:
+    """Whether a failed change has left a revision of its own behind."""
+    work = attempt.work
+    try:
+        revisions = work.ports.releases.revisions(work.app.app_name, work.namespace)
+    except DeployError:
+        return False
+    return bool(revisions) and revisions[0].deployment_id == work.record.deployment_id
+
+
+def _go_back(attempt: Attempt) -> tuple[Outcome, str | None]:
+    """Back to the last good revision, or away with it where there was none; what could not be done, if anything."""
+    work, plan = attempt.work, attempt.work.plan
+    releases, name = work.ports.releases, work.app.app_name
+    back_to = plan.good_revision or plan.foreign_revision
+    try:
+        attempt.about_to_change()
+        if back_to is None:
+            with attempt.phases("uninstall") as phase:
+                releases.uninstall(name, work.namespace, timeout=_SHORT)
+                phase.detail = "there was no good revision to return to; claimed volumes are kept"
+            attempt.revision = None
+            return "uninstalled", None
+        with attempt.phases("rollback") as phase:
+            attempt.revision = releases.rollback(name, work.namespace, back_to, timeout=_SHORT)
+            phase.detail = f"to revision {back_to}, as revision {attempt.revision}"
+            if attempt.stopping.is_set():
+                return "interrupted", None
+            return _await_old_revision(attempt, back_to)
+    except DeployError as error:
+        return "failed", f"the rollback failed too: {error}"
+
+
+def _await_old_revision(attempt: Attempt, back_to: int) -> tuple[Outcome, str | None]:
+    """Watch the old revision come back; it is good again only once it is ready."""
+    work = attempt.work
+    stored = work.ports.releases.revisions(work.app.app_name, work.namespace)
+    objects = next((revision.objects() for revision in stored if revision.number == attempt.revision), ())
+    result = attempt.watch(objects, min(work.timeout, 300.0), remove=work.ports.cluster.delete)
+    if not result.ready:
+        return "failed", f"rolled back to revision {back_to}, which does not become ready: {result.reason}"
+    if work.plan.good_revision == back_to:
+        attempt.mark(verified=True)
+    return "rolled back", None

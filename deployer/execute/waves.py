@@ -1,0 +1,126 @@
+"""Runs one app's regions in waves, watches each wave before the next, and takes regions back where that is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from threading import Event
+
+from deployer.errors import DeployError, DeploymentFailed
+from deployer.events import Sink, WavesPlanned
+from deployer.execute.attempt import Attempt
+from deployer.execute.bake import bake
+from deployer.execute.executor import Execution
+from deployer.execute.parallel import run_all
+from deployer.execute.undo import fail, revert
+from deployer.model import SUCCESSES, Target, TargetResult
+from deployer.plan.order import Order
+
+
+class Waves:
+    """The attempts of one app, region by region, their locks held. `results` is filled as they end."""
+
+    def __init__(
+        self, attempts: Sequence[Attempt], order: Order, results: dict[Target, TargetResult], sink: Sink
+    ) -> None:
+        self._attempts = attempts
+        self._sink = sink
+        self._order = order
+        self._results = results
+        self._stopping = Event()
+        self._bake_over = Event()  # one region's trouble ends the bake of all
+
+    def stop(self) -> None:
+        """Begin no new wave. Callable from any thread."""
+        self._stopping.set()
+        self._bake_over.set()
+
+    def run(self) -> None:
+        """Every wave; each attempt has a result afterwards."""
+        begun: list[Attempt] = []
+        waves = self._waves()
+        self._sink.emit(WavesPlanned(tuple(tuple(attempt.work.target for attempt in wave) for wave in waves)))
+        for number, wave in enumerate(waves, 1):
+            if self._stopping.is_set():
+                break
+            self._run_wave(wave)
+            begun += wave
+            if number < len(waves) and self._order.bake and not self._failed(begun):
+                self._bake(begun)
+            if self._failed(begun):
+                break
+        culprits = [self._results[attempt.work.target] for attempt in self._failed(begun)]
+        if culprits and not self._stopping.is_set() and self._order.on_failure == "rollback":
+            self._take_back(begun, culprits)
+        self._tell_the_rest(culprits)
+
+    def _waves(self) -> list[list[Attempt]]:
+        of = {attempt.work.target.region: attempt for attempt in self._attempts}
+        waves = [[of[region] for region in wave if region in of] for wave in self._order.waves]
+        return [wave for wave in waves if wave]
+
+    def _failed(self, attempts: Sequence[Attempt]) -> list[Attempt]:
+        return [attempt for attempt in attempts if self._results[attempt.work.target].outcome not in SUCCESSES]
+
+    def _run_wave(self, wave: Sequence[Attempt]) -> None:
+        outcomes, _ = run_all([partial(self._run_one, attempt) for attempt in wave])
+        for attempt, outcome in zip(wave, outcomes, strict=True):
+            self._results[attempt.work.target] = attempt.work.result_of(outcome)
+
+    def _run_one(self, attempt: Attempt) -> TargetResult:
+        work = attempt.work
+        result = work.unchanged() if work.plan.release_action == "none" else Execution(attempt).run()
+        self._results[work.target] = result  # known at once, also when the waiting for the others is given up
+        return result
+
+    # Between two waves.
+
+    def _bake(self, begun: Sequence[Attempt]) -> None:
+        advanced = [attempt for attempt in begun if attempt.revision is not None]
+        outcomes, _ = run_all([partial(self._bake_one, attempt) for attempt in advanced])
+        for attempt, outcome in zip(advanced, outcomes, strict=True):
+            self._results[attempt.work.target] = attempt.work.result_of(outcome)
+
+    def _bake_one(self, attempt: Attempt) -> TargetResult:
+        target = attempt.work.target
+        trouble = bake(attempt, self._order.bake, over=self._bake_over)
+        if trouble is None:
+            return replace(self._results[target], phases=tuple(attempt.phases.timings), workloads=attempt.workloads)
+        self._bake_over.set()
+        try:
+            attempt.mark(verified=False)
+        except DeployError as error:
+            attempt.warn(f"revision {attempt.revision} still counts as good: {error}")
+        self._results[target] = fail(attempt, trouble)
+        return self._results[target]
+
+    # After a failure.
+
+    def _take_back(self, begun: Sequence[Attempt], culprits: Sequence[TargetResult]) -> None:
+        why = f"{_regions(culprits)} failed, and Rollout.OnFailure is rollback"
+        advanced = [
+            attempt
+            for attempt in begun
+            if attempt.revision is not None and self._results[attempt.work.target].outcome in SUCCESSES
+        ]
+        outcomes, _ = run_all([partial(revert, attempt, why) for attempt in advanced])
+        for attempt, outcome in zip(advanced, outcomes, strict=True):
+            self._results[attempt.work.target] = attempt.work.result_of(outcome)
+
+    def _tell_the_rest(self, culprits: Sequence[TargetResult]) -> None:
+        """Regions whose wave never began."""
+        why = f"{_regions(culprits)} failed before its turn" if culprits else "it was stopped before its turn"
+        for attempt in self._attempts:
+            work = attempt.work
+            if work.target in self._results:
+                continue
+            if work.plan.release_action == "none":
+                self._results[work.target] = work.unchanged()
+            else:
+                error = DeploymentFailed(f"{work.target.region} was not begun", why=why)
+                self._results[work.target] = work.result("not started", error=error)
+
+
+def _regions(results: Sequence[TargetResult]) -> str:
+    return ", ".join(result.target.region for result in results)

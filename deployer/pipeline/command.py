@@ -1,0 +1,86 @@
+"""What the stories of all commands that change releases share: an id, a clock, and how they tell of themselves."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from deployer import __version__
+from deployer.config import Configuration
+from deployer.events import Sink, WarningRaised
+from deployer.execute.announcing import Announcer
+from deployer.execute.phases import Phases
+from deployer.execute.services import Services
+from deployer.model import App, DeploymentRecord, DeploymentResult, Holder, Image, Target, TargetResult
+from deployer.plan.identity import deployment_id
+
+
+def new_deployment_id() -> str:
+    """An id for a deployment that begins now."""
+    return deployment_id(datetime.now(UTC), os.urandom(3))
+
+
+class Command:
+    """One command under way. `action` is its name (`deploy`, `rollback`, …), `deployment` its id."""
+
+    def __init__(self, action: str, deployment: str, stage: str, services: Services, sink: Sink) -> None:
+        self.action = action
+        self.deployment = deployment
+        self.stage = stage
+        self.services = services
+        self.sink = sink
+        self.phases = Phases(sink)
+        self._began = time.monotonic()
+        self._started = datetime.now(UTC)
+
+    def holder(self) -> Holder:
+        """Who holds the locks that this command takes."""
+        return self.services.holder(self.deployment, self.action)
+
+    def record(
+        self, target: Target, app: App, fleet: Sequence[str], image: Image | None = None, **fields: str | None
+    ) -> DeploymentRecord:
+        """What is kept with a revision that this command makes. `fleet` are the regions that it is about."""
+        values: dict[str, str | None] = {
+            "version": app.version,
+            "tag": image.tag if image else app.tag,
+            "image": image.reference if image else None,
+            "digest": image.digest if image else None,
+            "git_commit": self.services.git_commit(),
+            "who": self.services.who(),
+            "started": self._started.isoformat(timespec="seconds"),
+            "tool_version": __version__,
+            "action": self.action,
+            "fleet": ",".join(sorted(fleet)),
+        }
+        return DeploymentRecord(
+            deployment_id=self.deployment,
+            application=target.application,
+            stage=target.stage,
+            region=target.region,
+            **(values | fields),
+        )
+
+    def announcer(self, configurations: Sequence[Configuration]) -> Announcer:
+        """Tells every channel that these targets announce to, each once."""
+        distinct = {(one.settings.slack, one.app.slack_channel): one for one in configurations}
+        return Announcer([self.services.notifier(one.settings, one.app.slack_channel) for one in distinct.values()])
+
+    def result(self, targets: Sequence[TargetResult]) -> DeploymentResult:
+        """What has become of the command by now."""
+        return DeploymentResult(
+            deployment_id=self.deployment,
+            stage=self.stage,
+            who=self.services.who(),
+            git_commit=self.services.git_commit(),
+            seconds=time.monotonic() - self._began,
+            targets=tuple(targets),
+            phases=tuple(self.phases.timings),
+        )
+
+    def warn(self, *warnings: str) -> None:
+        """Tell what does not stop us."""
+        for warning in warnings:
+            self.sink.emit(WarningRaised(warning))

@@ -1,0 +1,261 @@
+"""The story of a deployment, from top to bottom: observe, plan, provide images, execute, report.
+
+observe    per target, in parallel: artefacts, image, release, what the manifests would do; nothing is changed
+plan       a frozen value; `--plan` ends here
+images     one build per content, pushed; copied by digest to the other registries
+execute    per app a fleet: locks, then wave by wave upgrade, watch, ask from outside, mark; a failure is kept beside
+           the other regions' results
+report     every target's result, whatever happened to the others
+
+Configuration has been loaded before: what is wrong in any file of any target ends the command there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from deployer.config import Configuration
+from deployer.errors import DeployError, InterruptedBySignal, interruption
+from deployer.events import Sink
+from deployer.execute.everywhere import Question, ask_all
+from deployer.execute.fleet import Fleet, Member, run_fleets
+from deployer.execute.images import WantedImage, provide_images
+from deployer.execute.observe import Observation, Subject, agree_on_rebuilds, observe
+from deployer.execute.ports import Announcement, DockerContext
+from deployer.execute.services import Services
+from deployer.execute.work import Work
+from deployer.model import DeploymentResult, Image, TargetResult
+from deployer.pipeline.command import Command
+from deployer.pipeline.preparing import docker_context, prepared_manifests
+from deployer.plan.order import OnFailure, Order, order_of
+from deployer.plan.planner import plan_target
+from deployer.plan.steps import Plan, TargetPlan
+from deployer.report.announcement import finished, started
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for. `deployment` is this deployment's id; times are in seconds.
+
+    `timeout`, `waves`, `bake` and `on_failure` override what `Rollout` says; `lock_wait` is how long to wait in line.
+    """
+
+    deployment: str
+    stage: str
+    rebuild: bool = False
+    plan_only: bool = False
+    timeout: float | None = None
+    lock_wait: float = 0.0
+    waves: str | None = None
+    bake: float | None = None
+    on_failure: OnFailure | None = None
+
+
+class Deployment:
+    """One run of the main job over all its targets. `confirm` may refuse the plan by raising HeldError."""
+
+    def __init__(
+        self,
+        request: Request,
+        configurations: Sequence[Configuration],
+        services: Services,
+        sink: Sink,
+        confirm: Callable[[Plan], None],
+    ) -> None:
+        self._request = request
+        self._configurations = configurations
+        self._services = services
+        self._sink = sink
+        self._confirm = confirm
+        self._command = Command("deploy", request.deployment, request.stage, services, sink)
+
+    def run(self) -> tuple[DeploymentResult, InterruptedBySignal | None]:
+        """Every target's result, and the signal that cut it short, if one did.
+
+        Raises a DeployError when no cluster was changed: configuration, a service out of reach, a refusal.
+        """
+        orders = self._orders()
+        observations = self._observe()
+        plans = [plan_target(observation.facts) for observation in observations]
+        plan = Plan(tuple(plans))
+        self._command.warn(*dict.fromkeys(warning for each in plans for warning in each.warnings))
+        if self._request.plan_only or not plan.changes_anything:
+            return self._command.result(
+                [self._untouched(*pair) for pair in zip(observations, plans, strict=True)]
+            ), None
+        self._confirm(plan)
+        announcer = self._command.announcer(self._configurations)
+        announcer.begin(self._announce_start(plan))
+        try:
+            images = self._provide_images(observations)
+        except (DeployError, KeyboardInterrupt) as error:
+            failure = error if isinstance(error, DeployError) else interruption(error)
+            result = self._command.result(
+                [self._not_started(*pair, failure) for pair in zip(observations, plans, strict=True)]
+            )
+            self._command.warn(*announcer.end(finished(result)))
+            raise failure from None
+        results, signalled = self._execute(observations, plans, images, orders)
+        result = self._command.result(results)
+        self._command.warn(*announcer.end(finished(result)))
+        return result, signalled
+
+    def _orders(self) -> dict[str, Order]:
+        """The order of each app's regions."""
+        request, orders = self._request, {}
+        for name in dict.fromkeys(one.target.application for one in self._configurations):
+            members = [one for one in self._configurations if one.target.application == name]
+            pairs = [environment.split(".", 1) for environment in members[0].app.environments]
+            orders[name] = order_of(
+                [one.target.region for one in members],
+                [one.settings.rollout for one in members],
+                known=[region for stage, region in pairs if stage == request.stage],
+                waves=request.waves,
+                bake=request.bake,
+                on_failure=request.on_failure,
+                place=f"Rollout of {name} in {request.stage}",
+            )
+        return orders
+
+    # Observing: nothing is changed anywhere.
+
+    def _observe(self) -> list[Observation]:
+        contexts = self._contexts()
+        subjects = [self._subject(*pair) for pair in zip(self._configurations, contexts, strict=True)]
+        with self._command.phases("compare") as phase:
+            subjects = agree_on_rebuilds(subjects)
+            looks: list[Question[Observation | None]] = [
+                (subject.target, partial(observe, subject)) for subject in subjects
+            ]
+            checks: list[Question[Observation | None]] = [
+                (one.target, partial(self._services.check_account, one.settings, one.target))
+                for one in self._configurations
+            ]
+            seen = [value for value in ask_all([*looks, *checks]) if value is not None]
+            objects = sum(len(one.prepared.objects) for one in seen)
+            phase.detail = f"{objects} objects in {len(seen)} region{'s' if len(seen) != 1 else ''}"
+        return seen
+
+    def _contexts(self) -> list[DockerContext | None]:
+        """The Docker context of each target, its artefacts fetched into the cache."""
+        if not any(one.app.docker for one in self._configurations):
+            return [None] * len(self._configurations)
+        with self._command.phases("artefacts") as phase:
+            contexts = ask_all(
+                [(one.target, partial(docker_context, one, self._services, self._sink)) for one in self._configurations]
+            )
+            phase.detail = "; ".join(
+                dict.fromkeys(
+                    download.src
+                    for one in self._configurations
+                    if one.app.docker
+                    for download in one.app.docker.download
+                )
+            )
+        return contexts
+
+    def _subject(self, configuration: Configuration, context: DockerContext | None) -> Subject:
+        settings, target = configuration.settings, configuration.target
+        return Subject(
+            target=target,
+            settings=settings,
+            app=configuration.app,
+            prepare=partial(prepared_manifests, configuration, self._services),
+            ports=self._services.region(settings, target),
+            context=context,
+            registry=self._services.registry(settings, target) if context else None,
+            rebuild=self._request.deployment if self._request.rebuild else None,
+        )
+
+    # Doing.
+
+    def _provide_images(self, observations: Sequence[Observation]) -> list[Image | None]:
+        """Each target's image with its digest; None where the app has none."""
+        wanted = [_wanted(one) for one in observations]
+        present = [want for want in wanted if want is not None]
+        if not present:
+            return [None] * len(wanted)
+        provided = iter(provide_images(present, self._services.builder(), self._sink, no_cache=self._request.rebuild))
+        return [next(provided) if want is not None else None for want in wanted]
+
+    def _execute(
+        self,
+        observations: Sequence[Observation],
+        plans: Sequence[TargetPlan],
+        images: Sequence[Image | None],
+        orders: dict[str, Order],
+    ) -> tuple[list[TargetResult], InterruptedBySignal | None]:
+        members: dict[str, list[Member]] = {}
+        for observation, plan, image in zip(observations, plans, images, strict=True):
+            work = self._work(observation, plan, image)
+            members.setdefault(work.target.application, []).append(
+                Member(work, partial(self._again, observation, image))
+            )
+        holder = self._command.holder()
+        fleets = [
+            Fleet(fleet, orders[name], self._sink, holder, lock_wait=self._request.lock_wait)
+            for name, fleet in members.items()
+        ]
+        results, signalled = run_fleets(fleets)
+        return [results[observation.subject.target] for observation in observations], signalled
+
+    def _again(self, observation: Observation, image: Image | None) -> Work:
+        """The work of a target whose release has moved on since it was observed."""
+        seen = observe(observation.subject)
+        if seen.identity is not None and (image is None or seen.identity.image.reference != image.reference):
+            (image,) = self._provide_images([seen])
+        return self._work(seen, plan_target(seen.facts), image)
+
+    def _work(self, observation: Observation, plan: TargetPlan, image: Image | None) -> Work:
+        subject, identity = observation.subject, observation.identity
+        prepared = observation.prepared
+        if identity is not None and image is not None and image != identity.image:
+            prepared = subject.prepare(image, identity.docker_hash)
+        fleet = [one.target.region for one in self._configurations if one.app.name == subject.app.name]
+        return Work(
+            plan=replace(plan, image=image),
+            app=subject.app,
+            settings=subject.settings,
+            prepared=prepared,
+            record=self._command.record(
+                subject.target,
+                subject.app,
+                fleet,
+                image,
+                content_hash=identity.content_hash if identity else None,
+                rebuild=identity.rebuild if identity else None,
+            ),
+            ports=subject.ports,
+            timeout=self._request.timeout or subject.settings.rollout.timeout,
+            workloads=observation.facts.release.workloads,
+        )
+
+    # Telling.
+
+    def _announce_start(self, plan: Plan) -> Announcement:
+        return started(
+            plan,
+            deployment_id=self._request.deployment,
+            stage=self._request.stage,
+            who=self._services.who(),
+            git_commit=self._services.git_commit(),
+        )
+
+    def _untouched(self, observation: Observation, plan: TargetPlan) -> TargetResult:
+        """The result of a target to which nothing was done: it was only planned, or there was nothing to do."""
+        work = self._work(observation, plan, plan.image)
+        if not plan.changes_anything:
+            return work.unchanged()
+        return work.result("planned", revision=plan.current_revision, workloads=work.workloads)
+
+    def _not_started(self, observation: Observation, plan: TargetPlan, error: DeployError) -> TargetResult:
+        return self._work(observation, plan, plan.image).result("not started", error=error)
+
+
+def _wanted(observation: Observation) -> WantedImage | None:
+    subject, identity = observation.subject, observation.identity
+    if identity is None or subject.app.docker is None or subject.context is None or subject.registry is None:
+        return None
+    return WantedImage(identity.image, subject.app.docker, subject.context, subject.registry)

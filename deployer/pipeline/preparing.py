@@ -1,0 +1,30 @@
+"""What a target's configuration becomes before it can be observed: its Docker context, and its manifests."""
+
+from __future__ import annotations
+
+from deployer.config import Configuration
+from deployer.events import Sink
+from deployer.execute.ports import DockerContext
+from deployer.execute.services import Services
+from deployer.model import Image
+from deployer.plan.manifests import PreparedManifests, SourceManifest, prepare
+
+
+def docker_context(configuration: Configuration, services: Services, sink: Sink) -> DockerContext | None:
+    """A target's Docker context, its artefacts fetched into the cache; None for an app without a Docker part."""
+    app = configuration.app
+    if app.docker is None:
+        return None
+    fetcher = services.fetcher(configuration.settings, configuration.target)
+    artefacts = fetcher.fetch(app.docker.download, sink)
+    return services.contexts().observe(app, artefacts, configuration.render_text)
+
+
+def prepared_manifests(
+    configuration: Configuration, services: Services, image: Image | None, docker_hash: str | None
+) -> PreparedManifests:
+    """A target's manifests with this image in them, as they are given to Helm; what they made of secrets is masked."""
+    manifests = configuration.manifests(docker_hash)
+    services.keep_secret(text for one in manifests for text in one.secret_texts())
+    sources = [SourceManifest(one.content, one.where, one.locate) for one in manifests]
+    return prepare(sources, configuration.settings, configuration.app, image)
