@@ -17,6 +17,7 @@ DEFAULT_COMMAND = "deploy"
 COMMANDS: dict[str, Command] = {
     DEFAULT_COMMAND: Command("deploy", "Deploy applications."),
     "plan": Command("plan", "Show what a deployment would change, and change nothing."),
+    "history": Command("history", "Show what was deployed, when, by whom, and what became of it."),
     "render": Command("render", "Show the Dockerfile and the manifests as they would be used."),
     "sandbox": Command("sandbox", "The stage `local`: three regional clusters and an AWS on this machine."),
     "doctor": Command("doctor", "Show what is missing on this machine, and how to get it."),

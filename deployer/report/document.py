@@ -25,7 +25,7 @@ def json_document(result: DeploymentResult) -> dict[str, Any]:
 
 def error_document(error: DeployError) -> dict[str, Any]:
     """The JSON document of a command that ended before there were any targets."""
-    return {"ok": False, "errors": [_error(leaf) for leaf in error.leaves()], "exitCode": error.exit_code}
+    return {"ok": False, "errors": [error_entry(leaf) for leaf in error.leaves()], "exitCode": error.exit_code}
 
 
 def _target_document(target: TargetResult) -> dict[str, Any]:
@@ -54,12 +54,13 @@ def _target_document(target: TargetResult) -> dict[str, Any]:
             for workload in target.workloads
         ],
         "phases": {phase.phase: round(phase.seconds, 3) for phase in target.phases},
-        "errors": [_error(leaf) for leaf in target.error.leaves()] if target.error else [],
+        "errors": [error_entry(leaf) for leaf in target.error.leaves()] if target.error else [],
         "evidence": list(evidence_lines(target.evidence)) if target.evidence else [],
     }
 
 
-def _error(error: DeployError) -> dict[str, Any]:
+def error_entry(error: DeployError) -> dict[str, Any]:
+    """One error in any of our documents."""
     return {
         "what": error.what,
         "where": str(error.where) if error.where else None,

@@ -18,6 +18,14 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s"
 
 
+def age(seconds: float) -> str:
+    """`40 s`, `5 min`, `3 h`, `12 d`: how long ago something was, as roughly as people say it."""
+    for unit, length in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * length or (unit != "d" and seconds >= length):
+            return f"{seconds // length:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
+
+
 def worth_a_line(workload: WorkloadState) -> bool:
     """Whether a rollout's watchers want to see it: it runs pods, or something about it is not well."""
     return workload.key.kind in RUNNING or workload.verdict in ("waiting", "failed")

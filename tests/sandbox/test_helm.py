@@ -187,9 +187,13 @@ def test_a_mark_counts_for_its_revision_only(bench: Bench) -> None:
         (2, False, "d-2"),
         (1, True, "d-1"),
     ]
-    assert bench.releases.rollback("app", bench.namespace, 1, timeout=60, deployment_id="d-3") == 3
+    record = DeploymentRecord(
+        "d-3", "app", "local", "london", who="eve", version="1", action="rollback", restores="d-1"
+    )
+    assert bench.releases.rollback("app", bench.namespace, 1, timeout=60, record=record) == 3
     rolled_back = bench.revisions()[0]
-    assert (rolled_back.verified, rolled_back.deployment_id) == (False, "d-3")
+    assert (rolled_back.verified, rolled_back.deployment_id, rolled_back.record) == (False, "d-3", record)
+    assert rolled_back.description == "Rollback to 1: 1 (eve)"
     assert rolled_back.manifests == (canonical_text(config()),)
     assert (bench.live(config()) or {})["data"] == {"a": "1"}
 

@@ -11,14 +11,16 @@ import json
 import zlib
 from dataclasses import fields
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
-from deployer.model import DeploymentRecord, Json, Revision
+from deployer.model import DeploymentRecord, Ending, Json, Revision
 
 SECRET_TYPE = "helm.sh/release.v1"  # noqa: S105
 VERIFIED = "verified"
 VERIFIED_REVISION = "verified-revision"
 DEPLOYMENT_ID = "deployment-id"
+ENDED = "ended"
+"""Our label `failed.7`: how the attempt at revision 7 ended."""
 
 _GZIP = b"\x1f\x8b\x08"
 _LARGEST = 64 * 1024 * 1024
@@ -72,7 +74,18 @@ def revision_of(secret: Json) -> Revision | None:
         manifest=str(release.get("manifest") or ""),
         record=_record(values.get("record")),
         chart="-".join(str(metadata[key]) for key in ("name", "version") if metadata.get(key)),
+        ended=_ending(labels.get(ENDED), number),
+        description=str(info.get("description") or ""),
     )
+
+
+def ending_label(ended: Ending, revision: int) -> str:
+    """The value of the label `ended`."""
+    return f"{ended}.{revision}"
+
+
+def _ending(label: Any, number: int) -> Ending | None:
+    return next((ended for ended in get_args(Ending) if label == ending_label(ended, number)), None)
 
 
 def _record(content: Any) -> DeploymentRecord | None:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from deployer.adapters.helm.conversion import converted
 from deployer.adapters.helm.encoding import DEPLOYMENT_ID, VERIFIED
+from deployer.adapters.helm.heads import heads
 from deployer.adapters.helm.program import Kubeconfig, Program
 from deployer.adapters.helm.refusals import HelmRefused, held, is_pending, is_removed_api, readable, refusal
 from deployer.adapters.helm.storage import SecretStore, Storage, label_value
 from deployer.errors import DeployError, InterruptedBySignal, UnreachableError
 from deployer.events import OutputLine, Silence, Sink
 from deployer.execute.ports import ReleaseRequest
-from deployer.model import Json, Revision
+from deployer.model import DeploymentRecord, Ending, Json, Revision
+from deployer.model.status import ReleaseHead
 
 if TYPE_CHECKING:
     from deployer.adapters.helm.command import HelmCommand
@@ -51,6 +54,7 @@ class HelmReleases:
         convert: Callable[[Json], Json] | None = None,
         history: int = HISTORY,
     ) -> None:
+        self._secrets = secrets
         self._storage = Storage(secrets)
         self._program = Program(
             helm, kubeconfig=kubeconfig, context=context, directory=directory, environment=environment or {}
@@ -62,6 +66,10 @@ class HelmReleases:
     def revisions(self, name: str, namespace: str) -> tuple[Revision, ...]:
         """All stored revisions, newest first; empty when there is no such release."""
         return self._storage.revisions(name, namespace)
+
+    def heads(self, namespace: str, names: Collection[str] | None = None) -> Mapping[str, ReleaseHead]:
+        """Of each release in a namespace, or of each of `names`, the newest revision and the newest verified one."""
+        return heads(self._secrets, namespace, names)
 
     def upgrade(self, request: ReleaseRequest, sink: Sink) -> int:
         """Install or upgrade without waiting for pods; the new revision's number. It begins as not verified.
@@ -90,20 +98,33 @@ class HelmReleases:
             sink=sink,
         )
 
-    def rollback(self, name: str, namespace: str, to: int, *, timeout: float, deployment_id: str | None = None) -> int:
+    def rollback(
+        self, name: str, namespace: str, to: int, *, timeout: float, record: DeploymentRecord | None = None
+    ) -> int:
         """Roll back to a revision; the number of the new revision that this makes. It begins as not verified.
 
-        The new revision is attributed to `deployment_id`, or else to the deployment that made the old one.
+        The new revision gets `record` in the place of the old one's, also when Helm fails after it has made it. Of a
+        pending revision it is then written down that it failed.
         """
-        self._change(
-            "rollback",
-            name,
-            namespace,
-            lambda helm: helm.roll_back(name, namespace, to, timeout=timeout),
-            timeout=timeout,
-        )
+        before = next(iter(self.revisions(name, namespace)), None)
+        try:
+            self._change(
+                "rollback",
+                name,
+                namespace,
+                lambda helm: helm.roll_back(name, namespace, to, timeout=timeout),
+                timeout=timeout,
+            )
+        except DeployError:
+            with contextlib.suppress(DeployError):
+                newest = self.revisions(name, namespace)[0].number
+                if before is not None and newest > before.number:
+                    self._storage.attribute(name, namespace, newest, record)
+            raise
         made = self.revisions(name, namespace)[0].number
-        self._storage.attribute(name, namespace, made, deployment_id)
+        self._storage.attribute(name, namespace, made, record)
+        if before is not None and before.status.startswith("pending"):
+            self._storage.fail(name, namespace, before.number)  # no history shall call it pending for ever
         return made
 
     def uninstall(self, name: str, namespace: str, *, timeout: float) -> None:
@@ -116,9 +137,9 @@ class HelmReleases:
             timeout=timeout,
         )
 
-    def mark(self, name: str, namespace: str, revision: int, *, verified: bool) -> None:
+    def mark(self, name: str, namespace: str, revision: int, *, verified: bool, ended: Ending | None = None) -> None:
         """Write our own mark on a stored revision."""
-        self._storage.mark(name, namespace, revision, verified=verified)
+        self._storage.mark(name, namespace, revision, verified=verified, ended=ended)
 
     def stop(self) -> None:
         """Ask a running helm process to stop (SIGTERM: Helm marks the release as failed). Callable from any thread."""
@@ -151,7 +172,6 @@ class HelmReleases:
                 # It is worth more that the next upgrade may try.
                 was += f", rolling back to revision {complete} failed ({error.what})"
             else:
-                self._storage.fail(name, namespace, pending.number)  # no history shall call it pending for ever
                 return f"{was}: rolled back to revision {complete}, as revision {made}"
         self._storage.fail(name, namespace, self.revisions(name, namespace)[0].number)
         return f"{was}: marked as failed"

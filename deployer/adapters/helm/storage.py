@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Protocol
 
 from deployer.adapters.helm.encoding import (
     DEPLOYMENT_ID,
+    ENDED,
     SECRET_TYPE,
     VERIFIED,
     VERIFIED_REVISION,
+    ending_label,
     pack,
     revision_of,
     unpack,
 )
-from deployer.model import Json, ObjectKey, Revision
+from deployer.model import DeploymentRecord, Ending, Json, ObjectKey, Revision
 
 
 class SecretStore(Protocol):
     """What is needed of the cluster."""
 
     def list(
-        self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str | None,
+        labels: Mapping[str, str] | None = None,
+        *,
+        selector: str = "",
     ) -> Sequence[Json]:
-        """The live objects of a kind that have these labels."""
+        """The live objects of a kind that have these labels, or that Kubernetes' own label selector chooses."""
         ...
 
     def patch(self, key: ObjectKey, change: Json) -> Json:
@@ -43,20 +52,36 @@ class Storage:
         found = (revision_of(secret) for secret in self._stored(name, namespace))
         return tuple(sorted((each for each in found if each), key=lambda revision: revision.number, reverse=True))
 
-    def mark(self, name: str, namespace: str, revision: int, *, verified: bool) -> None:
+    def mark(self, name: str, namespace: str, revision: int, *, verified: bool, ended: Ending | None = None) -> None:
         """Write our mark on a revision."""
         number = str(revision) if verified else None
-        self._label(name, namespace, revision, {VERIFIED: str(verified).lower(), VERIFIED_REVISION: number})
-
-    def attribute(self, name: str, namespace: str, revision: int, deployment_id: str | None) -> None:
-        """Say which deployment made a revision, and that nobody has verified it yet."""
+        label = ending_label(ended, revision) if ended and not verified else None
         self._label(
-            name,
-            namespace,
-            revision,
-            {VERIFIED: "false", VERIFIED_REVISION: None}
-            | ({DEPLOYMENT_ID: label_value(deployment_id)} if deployment_id else {}),
+            name, namespace, revision, {VERIFIED: str(verified).lower(), VERIFIED_REVISION: number, ENDED: label}
         )
+
+    def attribute(self, name: str, namespace: str, revision: int, record: DeploymentRecord | None) -> None:
+        """Say whose deployment has made a revision that Helm made as the copy of an old one: nobody has verified it.
+
+        The record takes the place of the one that was copied; a revision of somebody else's is only labelled. Without a
+        `record` it stays attributed to the deployment that made the old one.
+        """
+        labels: dict[str, str | None] = {VERIFIED: "false", VERIFIED_REVISION: None, ENDED: None}
+        if record is not None:
+            labels[DEPLOYMENT_ID] = label_value(record.deployment_id)
+        key = _secret_key(name, namespace, revision)
+        stored = self._stored(name, namespace) if record else []
+        secret = next((each for each in stored if each["metadata"]["name"] == key.name), None)
+        release = unpack(secret) if secret else None
+        if secret is None or release is None or record is None:
+            self._label(name, namespace, revision, labels)
+            return
+        values = release.get("config")
+        if isinstance(values, dict) and isinstance(values.get("record"), dict):
+            values["record"] = asdict(record)
+        info = release.setdefault("info", {})
+        info["description"] = _described(str(info.get("description") or "Rollback"), record)
+        self._rewrite(secret, release, labels)
 
     def fail(self, name: str, namespace: str, revision: int) -> bool:
         """Make a pending revision a failed one, as Helm itself does when it is stopped; whether it was pending."""
@@ -90,7 +115,7 @@ class Storage:
     def _label(self, name: str, namespace: str, revision: int, labels: Mapping[str, str | None]) -> None:
         self._secrets.patch(_secret_key(name, namespace, revision), {"metadata": {"labels": dict(labels)}})
 
-    def _rewrite(self, secret: Json, release: Json, labels: Mapping[str, str] | None = None) -> None:
+    def _rewrite(self, secret: Json, release: Json, labels: Mapping[str, str | None] | None = None) -> None:
         metadata = secret["metadata"]
         change: Json = {
             # Whoever changed it since we read it wins.
@@ -104,6 +129,12 @@ def label_value(text: str) -> str:
     """The text as a label's value: at most 63 of `A-Za-z0-9._-`, the first and the last a letter or digit."""
     allowed = re.sub(r"[^A-Za-z0-9._-]", "-", text)
     return allowed[:63].strip("-._")
+
+
+def _described(helms: str, record: DeploymentRecord) -> str:
+    """`Rollback to 3: 0.0.1 (anna@laptop)`, after Helm's own words."""
+    version = record.version or record.tag
+    return helms + (f": {version}" if version else "") + (f" ({record.who})" if record.who else "")
 
 
 def _secret_key(name: str, namespace: str, revision: int) -> ObjectKey:

@@ -7,10 +7,11 @@ import pytest
 
 from deployer.adapters.helm import HelmReleases
 from deployer.adapters.helm.command import yaml_json
+from deployer.adapters.helm.encoding import unpack
 from deployer.errors import ConfigurationError, DeploymentFailed, HeldError, InterruptedBySignal, UnreachableError
 from deployer.events import Event, OutputLine, Silence
 from deployer.execute.ports import ReleaseRequest
-from deployer.model import DeploymentRecord, Json
+from deployer.model import DeploymentRecord, Ending, Json
 from tests.unit.adapters.helm.stand_ins import NAMESPACE, SUCCEEDING, Helm, Secrets, adapter, failing, release, secret
 
 RECORD = DeploymentRecord("d-1", "app", "local", "london", version="1.0", who="anna@laptop")
@@ -198,16 +199,70 @@ def test_stop_ends_helm_and_says_so(tmp_path: Path) -> None:
     made.stop()  # nothing runs: nothing happens
 
 
-def test_a_rollback_is_attributed_and_not_verified(tmp_path: Path) -> None:
-    labels = {"verified": "true", "verified-revision": "3", "deployment-id": "d-1"}
-    secrets = Secrets(secret(release(3), 3, labels))
+ROLLBACK = DeploymentRecord(
+    "d-9", "app", "local", "london", who="eve@desk", version="1", action="rollback", restores="d-1"
+)
+
+
+def test_a_rollback_tells_who_made_it_and_is_not_verified(tmp_path: Path) -> None:
+    labels = {"verified": "true", "verified-revision": "3", "deployment-id": "d-1", "ended": "failed.3"}
+    secrets = Secrets(secret(release(3, info={"status": "deployed", "description": "Rollback to 1"}), 3, labels))
     helm = Helm(tmp_path, "", version="v4.3.1")
     made = adapter(helm, secrets, directory=tmp_path)
-    assert made.rollback("app", NAMESPACE, 1, timeout=5, deployment_id="d-9") == 3
+    assert made.rollback("app", NAMESPACE, 1, timeout=5, record=ROLLBACK) == 3
     assert helm.calls[0]["argv"][:3] == ["rollback", "app", "1"]
     assert {"--server-side=true", "--force-conflicts"} <= set(helm.calls[0]["argv"])
     (revision,) = made.revisions("app", NAMESPACE)
-    assert (revision.verified, revision.deployment_id) == (False, "d-9")
+    assert (revision.verified, revision.deployment_id, revision.ended) == (False, "d-9", None)
+    assert revision.record == ROLLBACK
+    assert revision.manifests == ('{"kind":"ConfigMap"}',)
+    assert revision.description == "Rollback to 1: 1 (eve@desk)"
+
+
+def test_a_rollback_to_somebody_elses_revision_leaves_its_values_alone(tmp_path: Path) -> None:
+    secrets = Secrets(secret(release(3, config={"replicas": 2}), 3, {"deployment-id": "d-1"}))
+    made = adapter(Helm(tmp_path, ""), secrets, directory=tmp_path)
+    made.rollback("app", NAMESPACE, 1, timeout=5, record=ROLLBACK)
+    (revision,) = made.revisions("app", NAMESPACE)
+    assert (revision.record, revision.deployment_id) == (None, "d-9")
+    stored = unpack(next(iter(secrets.content.values())))
+    assert stored
+    assert stored["config"] == {"replicas": 2}
+
+
+def test_a_rollback_that_fails_after_making_its_revision_is_told_of_in_it(tmp_path: Path) -> None:
+    secrets = Secrets(secret(release(1), 1), secret(release(2), 2))
+    made_by_helm = secret(release(1) | {"version": 3, "info": {"status": "failed"}}, 3)
+
+    class Growing(Secrets):
+        def list(self, *arguments: Any, **options: Any) -> list[Json]:
+            found = super().list(*arguments, **options)
+            self.content.setdefault(made_by_helm["metadata"]["name"], made_by_helm)  # Helm has made it meanwhile
+            return found
+
+    made = adapter(Helm(tmp_path, failing("Error: odd")), Growing(*secrets.content.values()), directory=tmp_path)
+    with pytest.raises(DeploymentFailed):
+        made.rollback("app", NAMESPACE, 1, timeout=5, record=ROLLBACK)
+    assert made.revisions("app", NAMESPACE)[0].record == ROLLBACK
+
+
+def test_a_pending_revision_that_is_rolled_back_over_has_failed(tmp_path: Path) -> None:
+    secrets = history(("superseded", True), ("pending-upgrade", False))
+    adapter(Helm(tmp_path, ""), secrets, directory=tmp_path).rollback("app", NAMESPACE, 1, timeout=5)
+    assert secrets.content["sh.helm.release.v1.app.v2"]["metadata"]["labels"]["status"] == "failed"
+
+
+@pytest.mark.parametrize("ended", ["failed", "interrupted"])
+def test_how_an_attempt_ended_counts_for_its_own_revision_alone(ended: Ending, tmp_path: Path) -> None:
+    secrets = history(("deployed", False))
+    made = adapter(Helm(tmp_path, ""), secrets, directory=tmp_path)
+    made.mark("app", NAMESPACE, 1, verified=False, ended=ended)
+    assert made.revisions("app", NAMESPACE)[0].ended == ended
+    copied = secrets.content["sh.helm.release.v1.app.v1"]["metadata"]["labels"] | {"version": "2"}
+    secrets.content["sh.helm.release.v1.app.v2"] = secret(release(2), 2, copied)
+    assert made.revisions("app", NAMESPACE)[0].ended is None
+    made.mark("app", NAMESPACE, 1, verified=True)
+    assert made.revisions("app", NAMESPACE)[1].ended is None
 
 
 def test_uninstalling_nothing_is_no_error_for_helm(tmp_path: Path) -> None:

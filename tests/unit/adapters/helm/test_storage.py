@@ -2,6 +2,7 @@ import pytest
 
 from deployer.adapters.helm.encoding import unpack
 from deployer.adapters.helm.storage import Storage, label_value
+from deployer.model import DeploymentRecord
 from tests.unit.adapters.helm.stand_ins import NAMESPACE, Secrets, release, secret
 
 
@@ -25,9 +26,10 @@ def test_a_mark_is_set_and_taken_away() -> None:
 def test_a_revision_is_attributed_to_a_deployment() -> None:
     secrets = Secrets(secret(release(), labels={"verified": "true", "verified-revision": "1", "deployment-id": "old"}))
     storage = Storage(secrets)
-    storage.attribute("app", NAMESPACE, 1, "new")
+    storage.attribute("app", NAMESPACE, 1, DeploymentRecord("new", "app", "prod", "london"))
     (revision,) = storage.revisions("app", NAMESPACE)
     assert (revision.verified, revision.deployment_id) == (False, "new")
+    assert revision.record == DeploymentRecord("new", "app", "prod", "london")
     storage.attribute("app", NAMESPACE, 1, None)
     assert storage.revisions("app", NAMESPACE)[0].deployment_id == "new"
 

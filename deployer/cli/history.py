@@ -1,0 +1,73 @@
+"""`deploy history STAGE REGION APP`: what was deployed, when, by whom, and what became of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from typing import Annotated
+
+import typer
+
+from deployer.cli.options import Application, AsJson, Debug, Directory, Region, Stage
+from deployer.errors import DeployError, ErrorGroup, interruption
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(context_settings={"help_option_names": ["-h", "--help"]})
+def history(
+    stage: Stage,
+    region: Region,
+    application: Application,
+    limit: Annotated[
+        int | None, typer.Option("-n", "--limit", min=1, help="Only so many of each region's newest revisions.")
+    ] = None,
+    as_json: AsJson = False,
+    directory: Directory = None,
+    debug: Debug = False,
+) -> None:
+    """Show an app's revisions, newest first, with what became of each; what runs is marked.
+
+    For several regions, each deployment has one line that tells which regions it reached, and as which revision.
+    """
+    from datetime import UTC, datetime
+
+    from deployer.cli.display import display
+    from deployer.cli.masked import MaskingSink, masked_error
+    from deployer.cli.messages import show_error, wants_colour
+    from deployer.cli.output import print_result
+    from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
+    from deployer.events import Silence
+    from deployer.masking.document import mask_texts
+    from deployer.pipeline.history import read_history
+    from deployer.report.history import history_document, history_lines
+    from deployer.wiring import Wiring
+
+    with Wiring(directory, "") as wiring:
+        try:
+            if stage == SANDBOX_STAGE:
+                with display() as shown:
+                    ready_sandbox(MaskingSink(shown, wiring.mask), wiring.root)
+            configurations = wiring.load(stage, region, [application], None, (), Silence(), manifests=False)
+            regions = read_history(configurations, wiring, limit=limit)
+        except KeyboardInterrupt as stop:
+            raise interruption(stop) from None
+        except DeployError as error:
+            raise masked_error(error, wiring.mask) from None
+        if as_json:
+            print_result(json.dumps(mask_texts(history_document(stage, application, regions), wiring.mask), indent=2))
+        elif lines := list(
+            history_lines(
+                regions,
+                now=datetime.now(UTC),
+                width=shutil.get_terminal_size((160, 50)).columns,
+                colour=wants_colour(sys.stdout),
+            )
+        ):
+            print_result(wiring.mask("\n".join(lines)))
+        failed = [one.error for one in regions if one.error is not None]
+        if failed:
+            group = ErrorGroup(failed)
+            show_error(masked_error(group, wiring.mask))
+            raise typer.Exit(group.exit_code)
