@@ -16,6 +16,10 @@ class LeaseStore(Protocol):
         """The live object, None when there is none."""
         ...
 
+    def list(self, api_version: str, kind: str, namespace: str | None) -> Sequence[Json]:
+        """The live objects of a kind in a namespace."""
+        ...
+
     def create(self, manifest: Json) -> Json | None:
         """Make an object; None when there is one of that name."""
         ...
