@@ -5,13 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deployer.config.configuration import Configuration, Inputs, SecretValue, load, load_settings
+    from deployer.config.configuration import Configuration, Inputs, SecretValue
     from deployer.config.manifests import Manifest
     from deployer.config.repository import Repository
+    from deployer.config.targets import Loaded, load, load_each, load_settings
 
-__all__ = ["Configuration", "Inputs", "Manifest", "Repository", "SecretValue", "load", "load_settings"]
+__all__ = [
+    "Configuration",
+    "Inputs",
+    "Loaded",
+    "Manifest",
+    "Repository",
+    "SecretValue",
+    "load",
+    "load_each",
+    "load_settings",
+]
 
-_MODULES = {"Manifest": "manifests", "Repository": "repository"}
+_MODULES = {
+    "Loaded": "targets",
+    "Manifest": "manifests",
+    "Repository": "repository",
+    "load": "targets",
+    "load_each": "targets",
+    "load_settings": "targets",
+}
 
 
 def __getattr__(name: str) -> Any:

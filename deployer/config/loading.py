@@ -45,7 +45,7 @@ class LayerReader:
     ) -> None:
         self._root = root
         self._decrypt = decrypt
-        self._templates = templates
+        self.templates = templates
         self._extra = extra
         self._choose_profile = choose_profile
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="sops")
@@ -127,7 +127,7 @@ class LayerReader:
         tree = merge([*(self._read(layer) for layer in plain), self._extra])
         names = {"STAGE": stage} | ({"REGION": region} if region else {})
         unavailable = {} if region else {"REGION": "the secrets of a stage are decrypted once, for all its regions"}
-        evaluator = Evaluator(tree, names, self._templates, unavailable=unavailable)
+        evaluator = Evaluator(tree, names, self.templates, unavailable=unavailable)
         return aws_access(evaluator, self._root, stage, self._choose_profile)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deployer.config import Configuration, Inputs, load
+from deployer.config import Configuration, Inputs, load, load_each
 from deployer.errors import ConfigurationError, DeployError, ErrorGroup, UnreachableError, UsageError
 from deployer.model import Target
 
@@ -84,6 +84,35 @@ def test_every_error_of_every_target_is_told_once(make_repository: MakeRepositor
     for words in ("Nothing is undefined", "Rollout.Timout is not known", "Nowhere is undefined", "apps/other.yml:2:1"):
         assert sum(words in one for one in told) == 1
     assert caught.value.exit_code == 2
+
+
+def test_one_region_that_is_wrong_keeps_nobody_from_the_others(make_repository: MakeRepository) -> None:
+    repository = make_repository(
+        {
+            "group_vars/secrets_prod.seoul.yml": "A: ENC[x]\n" + SOPS,
+            "group_vars/dev.yml": STAGE + "Namespace: '{{ Nothing }}'\n",
+        }
+    )
+    denied = UnreachableError("KMS does not let us in")
+    dev = Target("dev", "london", "myapp")
+    loaded = load_each(repository, [LONDON, SEOUL, dev], decrypt=Decryption({"secrets_prod.seoul.yml": denied}))
+    assert [one.target for one in loaded.configurations] == [LONDON]
+    assert [(target, error.what) for target, error in loaded.failures] == [
+        (SEOUL, "KMS does not let us in"),
+        (dev, "Nothing is undefined"),
+    ]
+    with pytest.raises(ErrorGroup):
+        loaded.complete()
+
+
+def test_what_is_wrong_in_a_shared_file_stands_with_each_target_and_is_told_once(
+    make_repository: MakeRepository,
+) -> None:
+    repository = make_repository({"apps/myapp.yml": APP + "Tag: '{{ Nowhere }}'\n"})
+    loaded = load_each(repository, [LONDON, SEOUL], decrypt=Decryption({}))
+    assert (loaded.configurations, [target for target, _ in loaded.failures]) == ((), [LONDON, SEOUL])
+    with pytest.raises(ConfigurationError, match="Nowhere is undefined"):
+        loaded.complete()
 
 
 def test_a_file_that_cannot_be_decrypted_ends_it(make_repository: MakeRepository) -> None:

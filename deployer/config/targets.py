@@ -1,0 +1,220 @@
+"""Loads everything that the given targets need, once, and gives each target its configuration.
+
+SOPS is asked first and works in processes of its own; apps are read, and what is needed later is imported, meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
+
+from deployer.config import apps, validation, variables
+from deployer.config import settings as settings_of
+from deployer.config.configuration import NO_IMAGE, Configuration, Inputs
+from deployer.config.evaluation import Evaluator
+from deployer.config.layers import DIRECTORY, Layer, merge
+from deployer.config.loading import Decrypt, LayerReader
+from deployer.config.nodes import MappingNode, scalars
+from deployer.config.repository import Repository
+from deployer.config.settings import AwsAccess, ChooseProfile
+from deployer.config.templating import Templates
+from deployer.errors import DeployError, Location, raise_all
+from deployer.model import Settings, Target
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The configurations of the targets that could be loaded, and what is wrong with the others, in their order.
+
+    What is wrong in a file that several targets share stands with each of them.
+    """
+
+    configurations: tuple[Configuration, ...]
+    failures: tuple[tuple[Target, DeployError], ...]
+
+    def complete(self) -> tuple[Configuration, ...]:
+        """All configurations. Raises every error in all of them, each once."""
+        found: dict[tuple[str, ...], DeployError] = {}
+        for _, error in self.failures:
+            for leaf in error.leaves():
+                found.setdefault((type(leaf).__name__, str(leaf.where), leaf.what, leaf.why or ""), leaf)
+        raise_all(list(found.values()))
+        return self.configurations
+
+
+def load(
+    repository: Repository,
+    targets: Sequence[Target],
+    *,
+    decrypt: Decrypt,
+    inputs: Inputs | None = None,
+    choose_profile: ChooseProfile | None = None,
+    manifests: bool = True,
+) -> tuple[Configuration, ...]:
+    """The configuration of each target, in their order. Raises every error in all of them, each once.
+
+    `decrypt` is called once for each SOPS file, several at a time. Without `manifests` an app is only what it is called
+    and where it is asked: its Docker part, manifests and version are not looked at, and may be broken.
+    """
+    return load_each(
+        repository, targets, decrypt=decrypt, inputs=inputs, choose_profile=choose_profile, manifests=manifests
+    ).complete()
+
+
+def load_each(
+    repository: Repository,
+    targets: Sequence[Target],
+    *,
+    decrypt: Decrypt,
+    inputs: Inputs | None = None,
+    choose_profile: ChooseProfile | None = None,
+    manifests: bool = True,
+) -> Loaded:
+    """As `load`, but a target whose configuration is wrong keeps nobody from getting the others'."""
+    inputs = inputs or Inputs()
+    extra = variables.extra_variables(inputs.extra, inputs.version)
+    templates = Templates()
+    with LayerReader(repository.root, decrypt, templates, extra=extra, choose_profile=choose_profile) as reader:
+        places = dict.fromkeys((target.stage, target.region) for target in targets)
+        started = {place: _attempt(partial(reader.start, *place)) for place in places}
+        names = dict.fromkeys(target.application for target in targets)
+        contents = {name: _attempt(partial(_app_content, repository, name, manifests=manifests)) for name in names}
+        _prepare([one for one in contents.values() if not isinstance(one, DeployError)], templates)
+        read = {
+            place: start if isinstance(start, DeployError) else _attempt(partial(reader.contents, start[0]))
+            for place, start in started.items()
+        }
+        configurations: list[Configuration] = []
+        failures: list[tuple[Target, DeployError]] = []
+        for target in targets:
+            place = (target.stage, target.region)
+            start, layers, content = started[place], read[place], contents[target.application]
+            broken = [one for one in (layers, content) if isinstance(one, DeployError)]
+            failures += [(target, one) for one in broken]
+            if isinstance(start, DeployError) or isinstance(layers, DeployError) or isinstance(content, DeployError):
+                continue
+            nodes = [*layers, content, extra]
+            loaded = _attempt(
+                partial(_configuration, repository, target, reader, start, nodes, content, inputs, manifests)
+            )
+            if isinstance(loaded, DeployError):
+                failures.append((target, loaded))
+            else:
+                configurations.append(loaded)
+    return Loaded(tuple(configurations), tuple(failures))
+
+
+def _configuration(
+    repository: Repository,
+    target: Target,
+    reader: LayerReader,
+    start: tuple[tuple[Layer, ...], AwsAccess],
+    nodes: Sequence[MappingNode],
+    content: MappingNode,
+    inputs: Inputs,
+    manifests: bool,
+) -> Configuration:
+    """One target's configuration, evaluated; `nodes` are all its layers and files. Raises every error in it."""
+    layers, aws = start
+    merged = merge([apps.defaults(target, content), *nodes])
+    root = MappingNode(merged.entries, content.file, 1, 1)
+    make = _evaluator_maker(target, root, reader.templates, layers, inputs)
+    configuration = Configuration(target, layers, root, aws, reader.secret_documents(layers), make)
+    configuration.evaluate(content, _environments(repository, target), repository, manifests=manifests)
+    return configuration
+
+
+def _attempt(step: Callable[[], T]) -> T | DeployError:
+    try:
+        return step()
+    except DeployError as error:
+        return error
+
+
+def load_settings(
+    repository: Repository,
+    stage: str,
+    regions: Sequence[str],
+    *,
+    decrypt: Decrypt,
+    choose_profile: ChooseProfile | None = None,
+) -> dict[str, Settings]:
+    """What group_vars alone say of some of a stage's regions: to look at the regions themselves, without an app."""
+    templates = Templates()
+    found: dict[str, Settings] = {}
+    errors = _Errors()
+    extra = variables.extra_variables((), None)
+    with LayerReader(repository.root, decrypt, templates, extra=extra, choose_profile=choose_profile) as reader:
+        started = {region: reader.start(stage, region) for region in regions}
+        for region, (layers, aws) in started.items():
+            with errors:
+                root = merge(reader.contents(layers))
+                target = Target(stage, region, "")
+                home = Location(f"{DIRECTORY}/{target.environment}.yml")
+                make = _evaluator_maker(target, root, templates, layers, Inputs())
+                settings = settings_of.settings(make({}, {"DockerHash": NO_IMAGE}), repository.root, home)
+                found[region] = replace(settings, aws_profile=settings.aws_profile or aws.profile)
+    errors.raise_all()
+    return found
+
+
+class _Errors:
+    """Collects the errors of the blocks that it guards, each once."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, ...], DeployError] = {}
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, DeployError):
+            return False
+        for leaf in error.leaves():
+            self._found.setdefault((type(leaf).__name__, str(leaf.where), leaf.what, leaf.why or ""), leaf)
+        return True
+
+    def raise_all(self) -> None:
+        raise_all(list(self._found.values()))
+
+
+def _app_content(repository: Repository, name: str, *, manifests: bool) -> MappingNode:
+    content = repository.app(name)
+    if not manifests:
+        content = apps.identity_alone(content)
+        raise_all(variables.refuse_builtins(content, app=True))
+        return content
+    raise_all([*apps.check_file(content), *variables.refuse_builtins(content, app=True)])
+    return content
+
+
+def _environments(repository: Repository, target: Target) -> tuple[str, ...]:
+    """The app's environments, of which the target's must be one."""
+    repository.check_environment(target)
+    return tuple(name for name, _ in repository.environments_of(target.application))
+
+
+def _evaluator_maker(
+    target: Target, root: MappingNode, templates: Templates, layers: Iterable[Layer], inputs: Inputs
+) -> Callable[[dict[str, str], dict[str, str]], Evaluator]:
+    files = ", ".join(["the app file", *(layer.name for layer in layers)])
+    builtins = variables.builtins(target, inputs.git_commit, inputs.deployment_id)
+
+    def make(known: dict[str, str], unavailable: dict[str, str]) -> Evaluator:
+        scope = f"it is in none of {files}"
+        return Evaluator(root, {**builtins, **known}, templates, unavailable=unavailable, scope=scope)
+
+    return make
+
+
+def _prepare(contents: Iterable[MappingNode], templates: Templates) -> None:
+    """What can be done while SOPS works: imports, and compiling templates (errors show when those are evaluated)."""
+    validation.prepare(Settings)
+    for content in contents:
+        for _, node in scalars(content):
+            if node.is_template:
+                templates.prepare(node.value)
