@@ -74,6 +74,9 @@ class TargetView:
         """Workloads and pods that are not well, or on their way."""
         if not self.phases or self.phases[-1].name not in _MOVING:
             return []
+        last = self.phases[-1]
+        if last.seconds is not None and not last.failed:
+            return []
         return _workload_lines(self.workloads)
 
 

@@ -15,10 +15,10 @@ _RESET = "\x1b[0m"
 def terminal_lines(result: DeploymentResult, *, colour: bool = False) -> Iterator[str]:
     """The report as lines: a table of the targets, what changed, and (below) what went wrong where, with evidence."""
     yield from _table(result.targets, colour=colour)
-    for target in result.targets:
-        yield from _details(target)
-    for target in result.targets:
-        yield from _failure(target)
+    for group in _alike(result.targets):
+        yield from _details(group)
+    for group in _same_failures(result.targets):
+        yield from _failure(group)
     yield ""
     yield summary(result)
 
@@ -54,22 +54,38 @@ def _table(targets: Sequence[TargetResult], *, colour: bool) -> Iterator[str]:
         yield f"{style}{line}{_RESET}" if style else line
 
 
-def _details(target: TargetResult) -> Iterator[str]:
+def _details(group: Sequence[TargetResult]) -> Iterator[str]:
+    """What is known of regions that ended alike, once: their images and URLs differ by region alone."""
+    first = group[0]
+    image = first.image
     facts = [
-        ("image", target.image.reference if target.image else None),
-        ("digest", target.image.digest if target.image else None),
-        ("url", f"{target.url} (through {target.through})" if target.through else target.url),
-        ("why", "; ".join(target.reasons)),
-        ("changes", _shortened(target.changes)),
+        ("image", "\n".join(target.image.reference for target in group if target.image)),
+        ("digest", image.digest if image else None),
+        ("url", "\n".join(_url(target) for target in group if target.url)),
+        ("why", "; ".join(first.reasons)),
+        ("changes", _shortened(first.changes)),
     ]
     shown = [(name, value) for name, value in facts if value]
     if shown:
         yield ""
-        yield f"{target.target.application} in {target.target.region}"
+        yield f"{first.target.application} in {', '.join(target.target.region for target in group)}"
         for name, value in shown:
-            first, *rest = value.splitlines()
-            yield f"  {name:<8} {first}"
+            head, *rest = value.splitlines()
+            yield f"  {name:<8} {head}"
             yield from (f"  {'':<8} {line}" for line in rest)
+
+
+def _url(target: TargetResult) -> str:
+    return f"{target.url} (through {target.through})" if target.through else str(target.url)
+
+
+def _alike(targets: Sequence[TargetResult]) -> list[list[TargetResult]]:
+    """The targets in groups that differ by nothing but their region, in the order in which they come."""
+    groups: dict[object, list[TargetResult]] = {}
+    for target in targets:
+        image = (target.image.tag, target.image.digest) if target.image else None
+        groups.setdefault((target.target.application, image, target.reasons, target.changes), []).append(target)
+    return list(groups.values())
 
 
 def _shortened(changes: Sequence[str], most: int = 12) -> str:
@@ -77,11 +93,24 @@ def _shortened(changes: Sequence[str], most: int = 12) -> str:
     return "\n".join([*changes[:most], *([f"and {more} more"] if more > 0 else [])])
 
 
-def _failure(target: TargetResult) -> Iterator[str]:
-    if target.error is None:
+def _same_failures(targets: Sequence[TargetResult]) -> list[list[TargetResult]]:
+    """Regions that ended in the same way for the same reason, together: a lock that was held ends them all."""
+    groups: dict[object, list[TargetResult]] = {}
+    for target in targets:
+        if target.error is not None:
+            alone = target.target if target.evidence else None
+            key = (target.target.application, target.outcome, str(target.error), target.error.hint, alone)
+            groups.setdefault(key, []).append(target)
+    return list(groups.values())
+
+
+def _failure(group: Sequence[TargetResult]) -> Iterator[str]:
+    target = group[0]
+    if target.error is None:  # pragma: no cover -- only failures are grouped
         return
     yield ""
-    yield f"✘ {target.target.application} in {target.target.region}: {target.outcome}"
+    regions = ", ".join(one.target.region for one in group)
+    yield f"✘ {target.target.application} in {regions}: {target.outcome}"
     for error in target.error.leaves():
         yield f"  {error.what}"
         for label, text in (("where", error.where), ("why", error.why), ("next", error.hint)):

@@ -1,6 +1,8 @@
 """The report that ends a deployment on a terminal."""
 
-from deployer.errors import DeploymentFailed
+from dataclasses import replace
+
+from deployer.errors import DeploymentFailed, HeldError
 from deployer.model import (
     ContainerEvidence,
     DeploymentResult,
@@ -72,6 +74,27 @@ def test_a_failure_shows_what_why_next_and_its_evidence() -> None:
         "| last",
     ):
         assert expected in text
+
+
+def in_region(target: TargetResult, region: str) -> TargetResult:
+    return replace(target, target=Target("prod", region, "myapp"))
+
+
+def test_regions_that_ended_alike_are_described_once() -> None:
+    other = replace(in_region(GOOD, "seoul"), url="https://myapp.seoul.example.com/health")
+    text = report(GOOD, other)
+    assert text.count("new image") == 1
+    assert "myapp in london, seoul" in text
+    assert "https://myapp.seoul.example.com/health" in text
+    assert report(GOOD, replace(other, reasons=("drift",))).count("  digest") == 2
+
+
+def test_one_reason_for_several_regions_is_told_once() -> None:
+    held = replace(BAD, outcome="not started", error=HeldError("anna deploys"), evidence=None)
+    text = report(held, in_region(held, "london"))
+    assert text.count("anna deploys") == 1
+    assert "✘ myapp in seoul, london: not started" in text
+    assert report(BAD, in_region(BAD, "london")).count("| last") == 2  # evidence is each region's own
 
 
 def test_the_last_line_counts_the_outcomes() -> None:
