@@ -6,6 +6,7 @@ DeployError                  what failed, where, why, what to do next
 ├── ConfigurationError   2   a file, a value or a template is wrong
 ├── HeldError            4   a lock or a guard refused
 ├── UnreachableError     5   a service (AWS, Docker, registry, cluster) did not answer or refused us
+│   └── NotPermitted     5   it knows us, and does not allow this one thing
 ├── InterruptedBySignal  128+N
 └── ErrorGroup               several of the above at once; the most severe one decides the exit code
 
@@ -36,9 +37,11 @@ class DeployError(Exception):
     `what` is one sentence without a final full stop; `where` names file and line, or a region, key or URL;
     `why` is the cause as the failing part told it (already masked); `hint` is what to do next;
     `chain` leads from the outermost place to the innermost one (template references, includes).
+    `regions` are those that it is about, where a command has several.
     """
 
     exit_code = 1
+    regions: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -94,6 +97,10 @@ class UnreachableError(DeployError):
     """A service that we need could not be reached, or did not let us in."""
 
     exit_code = 5
+
+
+class NotPermitted(UnreachableError):
+    """A service knows who we are and does not allow what we asked; other questions may be answered."""
 
 
 class InterruptedBySignal(DeployError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Any
@@ -11,7 +11,7 @@ from deployer.errors import DeployError, HeldError
 from deployer.events import Event as Happened
 from deployer.events import Sink
 from deployer.execute.ports import Probe, ReleaseRequest
-from deployer.model import DeploymentRecord, Ending, Holder, Json, LockState, ObjectKey, Revision
+from deployer.model import DeploymentRecord, Ending, Holder, Json, LockState, ObjectKey, Permission, Revision
 
 
 class RecordingSink:
@@ -32,14 +32,30 @@ class FakeCluster:
     pods: list[Json] = field(default_factory=list)
     logs: tuple[str, ...] = ()
     refuses: Mapping[str, DeployError] = field(default_factory=dict)
+    denies: Collection[Permission] = ()
+    lists: Mapping[str, Sequence[Json] | DeployError] = field(default_factory=dict)
+    down: DeployError | None = None
+    questions: list[str] = field(default_factory=list)
     react: Callable[[FakeCluster], None] = lambda cluster: None
 
     def check(self) -> str:
         return "v1.34.4"
 
     def get(self, key: ObjectKey) -> Json | None:
+        self._ask(f"get {key}")
         self.react(self)
+        if key.kind == "Namespace":
+            return self.objects.get(key, {"metadata": {"name": key.name}, "status": {"phase": "Active"}}) or None
         return self.objects.get(key)
+
+    def denied(self, permissions: Sequence[Permission]) -> tuple[Permission, ...]:
+        self._ask("denied")
+        return tuple(one for one in permissions if one in self.denies)
+
+    def _ask(self, question: str) -> None:
+        self.questions.append(question)
+        if self.down:
+            raise self.down
 
     def delete(self, key: ObjectKey) -> None:
         self.objects.pop(key, None)
@@ -52,7 +68,11 @@ class FakeCluster:
     def list(
         self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
     ) -> Sequence[Json]:
-        return self.pods if kind == "Pod" else []
+        self._ask(f"list {kind}")
+        found = self.lists.get(kind, self.pods if kind == "Pod" else [])
+        if isinstance(found, DeployError):
+            raise found
+        return found
 
     def events(self, namespace: str, uids: Sequence[str]) -> Sequence[Json]:
         return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from deployer.errors import ConfigurationError, DeployError, raise_all
+from deployer.errors import ConfigurationError, DeployError, NotPermitted, raise_all
 from deployer.execute.ports import Cluster
 from deployer.model import Json, ObjectKey, Revision
 from deployer.plan.difference import drifted
@@ -56,7 +56,11 @@ def compare(
     refused: list[DeployError] = []
     for index, (key, manifest) in enumerate(zip(prepared.keys, prepared.objects, strict=True)):
         source = prepared.sources[index] if prepared.sources else SourceManifest(manifest)
-        present = None if is_hook(manifest) else cluster.get(key)
+        try:
+            present = None if is_hook(manifest) else cluster.get(key)
+        except NotPermitted as error:
+            refused.append(error)
+            continue
         if not is_hook(manifest):
             live[key] = present
         if present is not None and (foreign := owned.refusal(source, key, present)):
@@ -69,6 +73,9 @@ def compare(
             preview = cluster.preview(manifest, present)
         except ConfigurationError as error:
             error.where = source.at(path_in(error.why or "")) or error.where
+            refused.append(error)
+            continue
+        except NotPermitted as error:
             refused.append(error)
             continue
         if present is not None and (paths := drifted(present, preview)):

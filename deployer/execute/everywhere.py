@@ -1,12 +1,13 @@
-"""Asks about several targets at once; what cannot be reached is told with its region, and how to go on without it."""
+"""Asks about several targets at once, and tells everything that is wrong with any of them in one report."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-from deployer.errors import DeployError, InterruptedBySignal, Location, UnreachableError, raise_all
+from deployer.errors import DeployError, InterruptedBySignal, raise_all
 from deployer.execute.parallel import values_of
 from deployer.model import Target
 
@@ -14,23 +15,65 @@ T = TypeVar("T")
 
 Question = tuple[Target, Callable[[], T]]
 
+Failure = tuple[Target, DeployError]
+"""What is wrong with a target."""
 
-def ask_all(questions: Sequence[Question[T]]) -> list[T]:
-    """The answers, in the order of the questions.
+CommandFor = Callable[[Sequence[str]], str | None]
+"""The command line for some of the regions, as the user could type it; None where it cannot be told."""
 
-    Raises the errors of all questions that failed, those that several targets have in common once.
-    """
+
+@dataclass(frozen=True)
+class Answers(Generic[T]):
+    """The answers in the order of the questions, None for those that failed; and what they failed with."""
+
+    values: list[T | None]
+    failures: list[Failure]
+
+    @property
+    def given(self) -> list[T]:
+        """The answers that are not None."""
+        return [value for value in self.values if value is not None]
+
+
+def ask_each(questions: Sequence[Question[T]]) -> Answers[T]:
+    """Ask all questions at once. Raises nothing but a signal."""
     answers = values_of([partial(_attempt, question) for _, question in questions])
     failures = [
         (target, answer)
         for (target, _), answer in zip(questions, answers, strict=True)
         if isinstance(answer, DeployError)
     ]
-    if len({target.region for target, _ in questions}) > 1:
-        _name_regions([target for target, _ in questions], failures)
-    leaves = [leaf for _, error in failures for leaf in error.leaves()]
-    raise_all(list({(str(leaf), leaf.hint, leaf.exit_code): leaf for leaf in leaves}.values()))
-    return [answer for answer in answers if not isinstance(answer, DeployError)]
+    return Answers([None if isinstance(answer, DeployError) else answer for answer in answers], failures)
+
+
+def ask_all(questions: Sequence[Question[T]], command_for: CommandFor | None = None) -> list[T]:
+    """The answers, in the order of the questions. Raises the errors of all that failed, as `refuse` tells them."""
+    answers = ask_each(questions)
+    refuse([target for target, _ in questions], answers.failures, command_for)
+    return answers.values  # type: ignore[return-value]
+
+
+def refuse(targets: Sequence[Target], failures: Sequence[Failure], command_for: CommandFor | None = None) -> None:
+    """Raise everything that is wrong with any of a command's targets; nothing when nothing is.
+
+    What is the same in several regions is told once. Where the command is about several regions each error names its
+    own, and the last one has the command for the regions in which all is well. Nothing may have been changed yet.
+    """
+    leaves = [(target, leaf) for target, error in failures for leaf in error.leaves()]
+    regions: dict[tuple[object, ...], list[str]] = {}
+    distinct: dict[tuple[object, ...], DeployError] = {}
+    for target, leaf in leaves:
+        key: tuple[object, ...] = (type(leaf), str(leaf), leaf.hint, leaf.chain)
+        distinct.setdefault(key, leaf)
+        regions.setdefault(key, []).append(target.region)
+    errors = list(distinct.values())
+    all_regions = tuple(dict.fromkeys(target.region for target in targets))
+    if errors and len(all_regions) > 1:
+        for key, leaf in distinct.items():
+            leaf.regions = tuple(dict.fromkeys(regions[key]))
+        if others := _others(targets, all_regions, {target.region for target, _ in failures}, command_for):
+            errors[-1].hint = f"{errors[-1].hint}\n{others}" if errors[-1].hint else others
+    raise_all(errors)
 
 
 def _attempt(question: Callable[[], T]) -> T | DeployError:
@@ -42,19 +85,16 @@ def _attempt(question: Callable[[], T]) -> T | DeployError:
         return error
 
 
-def _name_regions(targets: Sequence[Target], failures: Sequence[tuple[Target, DeployError]]) -> None:
-    """Say which region each service belongs to and, where nothing else is wrong, the command for the other regions."""
-    leaves = [(target, leaf) for target, error in failures for leaf in error.leaves()]
-    failed = {target.region for target, _ in failures}
-    well = dict.fromkeys(target.region for target in targets if target.region not in failed)
-    only_reach = all(isinstance(leaf, UnreachableError) for _, leaf in leaves)
-    for target, leaf in leaves:
-        if not isinstance(leaf, UnreachableError):
-            continue
-        if not isinstance(leaf.where, Location):
-            leaf.where = f"{target.environment}, {leaf.where}" if leaf.where else target.environment
-        if well and only_reach:
-            apps = " ".join(dict.fromkeys(each.application for each in targets if each.region in well))
-            command = f"deploy {target.stage} {','.join(well)} {apps}"
-            others = f"nothing was changed anywhere; to go on without {', '.join(sorted(failed))}: {command}"
-            leaf.hint = f"{leaf.hint}\n{others}" if leaf.hint else others
+def _others(
+    targets: Sequence[Target], regions: Sequence[str], failed: set[str], command_for: CommandFor | None
+) -> str | None:
+    """How to go on without the regions in which something is wrong; None when nothing would be left."""
+    well = [region for region in regions if region not in failed]
+    apps = dict.fromkeys(target.application for target in targets)
+    pairs = {(target.region, target.application) for target in targets}
+    if not well or any((region, app) not in pairs for region in well for app in apps):
+        return None
+    named = ",".join(well)
+    command = command_for(well) if command_for else f"deploy {targets[0].stage} {named} {' '.join(apps)}"
+    command = command or f"the same command with {named} as its REGION"
+    return f"nothing was changed anywhere; to go on without {', '.join(sorted(failed))}: {command}"

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from deployer.errors import ConfigurationError
+from deployer.errors import ConfigurationError, NotPermitted
 from deployer.execute.compare import Owned, compare
 from deployer.execute.everywhere import ask_all
+from deployer.execute.parallel import values_of
 from deployer.execute.ports import DockerContext, Registry
+from deployer.execute.preflight import Entry, NoNamespace, Troubles, check
 from deployer.execute.watch import observe as observe_workloads
 from deployer.execute.work import RegionPorts
-from deployer.model import App, DeploymentRecord, Image, Settings, Target
+from deployer.model import App, DeploymentRecord, Image, Json, ObjectKey, Revision, Settings, Target
 from deployer.plan.content_hash import docker_hash as hash_context
+from deployer.plan.difference import removed_objects
 from deployer.plan.facts import ImageFacts, ReleaseFacts, TargetFacts
 from deployer.plan.identity import rebuilt
 from deployer.plan.manifests import PreparedManifests, check_release_size
+
+_UNKNOWN = "0" * 32
+"""Stands for the hash of a Docker context that is not known."""
 
 
 class ManifestSource(Protocol):
@@ -30,7 +36,12 @@ class ManifestSource(Protocol):
 
 @dataclass(frozen=True)
 class Subject:
-    """A target with all that observing it needs. `rebuild` is the salt that `--rebuild` asks for, None without it."""
+    """A target with all that observing it needs. `rebuild` is the salt that `--rebuild` asks for, None without it.
+
+    `unknown_content`: its Docker context could not be had, so that it will not be deployed; everything else is looked
+    at all the same, with a placeholder for its hash. `refuse_held`: a lock that somebody holds is an error where
+    something is to be done.
+    """
 
     target: Target
     settings: Settings
@@ -40,6 +51,8 @@ class Subject:
     context: DockerContext | None = None
     registry: Registry | None = None
     rebuild: str | None = None
+    unknown_content: bool = False
+    refuse_held: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,32 +78,96 @@ class Observation:
 def observe(subject: Subject) -> Observation:
     """Everything that the plan needs to know about a target.
 
-    Raises what makes deploying impossible: an unreachable cluster or registry, a release that is too large, manifests
-    that the API server refuses (all of them in one group).
+    Raises everything that makes deploying impossible, in one group: what the registry and the cluster say, a release
+    that is too large, manifests that the API server refuses. One that fails does not keep the others from being asked.
     """
+    troubles = Troubles()
     namespace, name = subject.settings.namespace, subject.app.app_name
-    revisions = subject.ports.releases.revisions(name, namespace)
-    last = revisions[0].record if revisions else None
-    identity = identify(subject.app, subject.settings, subject.context, rebuild=subject.rebuild, last=last)
+    releases = subject.ports.releases
+    revisions = troubles.attempt(lambda: releases.revisions(name, namespace)) or ()
+    cluster_answers = not troubles.unreachable
+    identity = troubles.attempt(lambda: _identity(subject, revisions))
     if identity is not None and subject.registry is not None:
-        identity = replace(identity, image=replace(identity.image, digest=subject.registry.digest(identity.image)))
+        digest = troubles.attempt(partial(subject.registry.digest, identity.image))
+        identity = replace(identity, image=replace(identity.image, digest=digest))
     image = identity.image if identity else None
-    prepared = subject.prepare(image, identity.docker_hash if identity else None)
-    check_release_size(prepared.texts)
-    live, drift = compare(subject.ports.cluster, prepared, Owned(name, namespace, revisions))
-    unchanged = bool(revisions) and revisions[0].manifests == prepared.texts
-    release = ReleaseFacts(texts=prepared.texts, revisions=revisions)
-    if unchanged:
-        workloads = observe_workloads(subject.ports.cluster, prepared, subject.settings.rollout, live)
-        missing = tuple(key for key, content in live.items() if content is None)
-        release = replace(release, drift=drift, missing=missing, workloads=workloads)
+    prepared = troubles.attempt(lambda: subject.prepare(image, identity.docker_hash if identity else None))
+    if prepared is not None:
+        troubles.attempt(lambda: check_release_size(prepared.texts, sources=prepared.sources))
+    release = ReleaseFacts(texts=prepared.texts if prepared else (), revisions=revisions)
+    warnings: tuple[str, ...] = ()
+    if cluster_answers:
+        release, warnings = _compare(subject, prepared, release, troubles)
+    troubles.raise_all()
+    assert prepared is not None  # noqa: S101 -- for the type checker: without them there is an error
     facts = TargetFacts(
         target=subject.target,
         release=release,
         image=ImageFacts(image) if image else None,
-        warnings=tuple(str(warning) for warning in prepared.warnings),
+        warnings=(*(str(warning) for warning in prepared.warnings), *warnings),
     )
     return Observation(subject, facts, prepared, identity)
+
+
+def _compare(
+    subject: Subject, prepared: PreparedManifests | None, release: ReleaseFacts, troubles: Troubles
+) -> tuple[ReleaseFacts, tuple[str, ...]]:
+    """What the cluster says about the manifests, and whether it would let them in; with warnings.
+
+    Where nothing seems to be to do the latter is asked only once something turns out to be: a deployment that changes
+    nothing asks no more than it must.
+    """
+    cluster, policy = subject.ports.cluster, subject.settings.rollout
+    entry = Entry(
+        subject.app.app_name,
+        subject.settings.namespace,
+        subject.ports,
+        prepared,
+        removed_objects(release.current.manifests if release.current else (), release.texts) if prepared else (),
+        refuse_held=subject.refuse_held,
+    )
+    if prepared is None:
+        return release, troubles.attempt(lambda: check(entry)) or ()
+    owned = Owned(entry.name, entry.namespace, release.revisions)
+    found: list[tuple[dict[ObjectKey, Json | None], dict[ObjectKey, tuple[str, ...]]]] = []
+    warnings: list[str] = []
+    settled = release.current is not None and _is_settled(release.current, release.texts)
+    comparing, checking = Troubles(), Troubles()
+    steps: list[Callable[[], object]] = [
+        lambda: comparing.attempt(lambda: found.append(compare(cluster, prepared, owned))),
+        lambda: checking.attempt(lambda: warnings.extend(check(entry))),
+    ]
+    values_of(steps[:1] if settled else steps)
+    unchanged = release.current is not None and release.current.manifests == prepared.texts
+    if unchanged and found:
+        live, drift = found[0]
+        workloads = troubles.attempt(lambda: observe_workloads(cluster, prepared, policy, live)) or ()
+        missing = tuple(key for key, content in live.items() if content is None)
+        release = replace(release, drift=drift, missing=missing, workloads=workloads)
+    if settled and (release.drift or release.missing or any(one.verdict != "ready" for one in release.workloads)):
+        steps[1]()
+    if checking.has(NoNamespace):
+        comparing.errors = []  # each object would be refused for that alone
+    elif checking.has(NotPermitted):
+        comparing.drop(NotPermitted)
+        troubles.drop(NotPermitted)
+    troubles.errors += [*checking.errors, *comparing.errors]
+    return release, tuple(warnings)
+
+
+def _identity(subject: Subject, revisions: Sequence[Revision]) -> ImageIdentity | None:
+    if subject.unknown_content and subject.app.docker is not None:
+        image = Image.under(
+            _prefix(subject.app, subject.settings), subject.app.app_name, f"{subject.app.tag}-{_UNKNOWN}"
+        )
+        return ImageIdentity(image, _UNKNOWN, _UNKNOWN)
+    last = revisions[0].record if revisions else None
+    return identify(subject.app, subject.settings, subject.context, rebuild=subject.rebuild, last=last)
+
+
+def _is_settled(current: Revision, texts: tuple[str, ...]) -> bool:
+    """Whether the newest revision is what is wanted, so far as it says itself."""
+    return current.status == "deployed" and current.verified and current.manifests == texts
 
 
 def agree_on_rebuilds(subjects: Sequence[Subject]) -> list[Subject]:
@@ -141,15 +218,20 @@ def identify(
     """
     if app.docker is None or context is None:
         return None
+    prefix = _prefix(app, settings)
+    content_hash = hash_context(context.entries, platforms=app.docker.platforms, args=app.docker.args)
+    if rebuild is None and last is not None and last.content_hash == content_hash:
+        rebuild = last.rebuild
+    tag_hash = rebuilt(content_hash, rebuild)
+    image = Image.under(prefix, app.app_name, f"{app.tag}-{tag_hash}")
+    return ImageIdentity(image, tag_hash, content_hash, rebuild)
+
+
+def _prefix(app: App, settings: Settings) -> str:
     if settings.aws_ecr_prefix is None:
         raise ConfigurationError(
             "AwsEcrPrefix is missing",
             where=f"group_vars of {app.name}'s stage and region",
             hint="it says where images go: 123456789012.dkr.ecr.eu-west-2.amazonaws.com",
         )
-    content_hash = hash_context(context.entries, platforms=app.docker.platforms, args=app.docker.args)
-    if rebuild is None and last is not None and last.content_hash == content_hash:
-        rebuild = last.rebuild
-    tag_hash = rebuilt(content_hash, rebuild)
-    image = Image.under(settings.aws_ecr_prefix, app.app_name, f"{app.tag}-{tag_hash}")
-    return ImageIdentity(image, tag_hash, content_hash, rebuild)
+    return settings.aws_ecr_prefix

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from deployer.errors import ConfigurationError, DeployError, UnreachableError
+from deployer.errors import ConfigurationError, DeployError, NotPermitted, UnreachableError
 from deployer.model import Json
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def refusal(response: httpx2.Response, what: str, where: str, mask: Callable[[st
     why = mask(message)[:_LONGEST]
     code = response.status_code
     if code == 403 and (_NOT_ALLOWED.search(message) or not status):
-        return UnreachableError(
+        return NotPermitted(
             f"{what}: we are not allowed to",
             where=where,
             why=why,

@@ -13,6 +13,7 @@ from dataclasses import asdict
 
 from deployer.errors import ConfigurationError
 from deployer.model import DeploymentRecord
+from deployer.plan.manifests.source import SourceManifest
 
 RELEASE_LIMIT = 1_048_576
 """Bytes that the stored release may have, gzip and base64 included."""
@@ -36,8 +37,10 @@ def release_size(texts: Sequence[str], record: DeploymentRecord | None = None) -
     return len(base64.b64encode(packed)) + _CHART
 
 
-def check_release_size(texts: Sequence[str], record: DeploymentRecord | None = None) -> None:
-    """Raises ConfigurationError when Helm could not store the release.
+def check_release_size(
+    texts: Sequence[str], record: DeploymentRecord | None = None, *, sources: Sequence[SourceManifest] = ()
+) -> None:
+    """Raises ConfigurationError when Helm could not store the release. `sources` are the manifests' own places.
 
     What is close to the limit passes: Helm stores the release before it touches anything else, and refuses by itself.
     """
@@ -47,5 +50,6 @@ def check_release_size(texts: Sequence[str], record: DeploymentRecord | None = N
         kind, name = (json.loads(largest)[key] for key in ("kind", "metadata"))
         raise ConfigurationError(
             f"the release needs about {size:,} bytes, and Helm can store {RELEASE_LIMIT:,}",
+            where=sources[texts.index(largest)].at() if sources else None,
             hint=f"the largest manifest is {kind}/{name['name']} with {len(largest):,} characters: move data out of it",
         )

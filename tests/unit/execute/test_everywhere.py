@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from deployer.errors import ConfigurationError, DeployError, ErrorGroup, Location, UnreachableError
-from deployer.execute.everywhere import ask_all
+from deployer.execute.everywhere import ask_all, ask_each, refuse
 from deployer.model import Target
 
 LONDON, SEOUL, VIRGINIA = (Target("prod", region, "web") for region in ("london", "seoul", "virginia"))
@@ -25,37 +25,73 @@ def test_a_region_that_is_down_is_named_and_the_others_can_go_on() -> None:
     questions = [(LONDON, lambda: "a"), (SEOUL, failing(down)), (VIRGINIA, lambda: "b")]
     with pytest.raises(UnreachableError) as caught:
         ask_all(questions)
-    assert caught.value.where == "prod.seoul, https://10.0.0.1"
+    assert (caught.value.regions, caught.value.where) == (("seoul",), "https://10.0.0.1")
     assert caught.value.hint == (
         "is it up?\nnothing was changed anywhere; to go on without seoul: deploy prod london,virginia web"
     )
 
 
-def test_nothing_is_promised_when_something_else_is_wrong_too() -> None:
+def test_whatever_is_wrong_in_some_regions_the_others_can_go_on() -> None:
     questions = [
         (LONDON, lambda: "a"),
         (SEOUL, failing(UnreachableError("no answer"))),
-        (VIRGINIA, failing(ConfigurationError("a wrong value", where=Location("apps/web.yml", 3)))),
+        (VIRGINIA, failing(ConfigurationError("a wrong value", where=Location("apps/web.yml", 3), hint="correct it"))),
     ]
     with pytest.raises(ErrorGroup) as caught:
-        ask_all(questions)
-    assert [(error.where, error.hint) for error in caught.value.leaves()] == [
-        ("prod.seoul", None),
-        (Location("apps/web.yml", 3), None),
+        ask_all(questions, lambda regions: f"deploy prod {','.join(regions)} web --version 2")
+    assert [(error.regions, error.where, error.hint) for error in caught.value.leaves()] == [
+        (("seoul",), None, None),
+        (
+            ("virginia",),
+            Location("apps/web.yml", 3),
+            "correct it\nnothing was changed anywhere; to go on without seoul, virginia: "
+            "deploy prod london web --version 2",
+        ),
     ]
 
 
-def test_what_is_wrong_in_every_region_is_told_once() -> None:
+def test_a_command_that_cannot_be_repeated_is_described() -> None:
+    with pytest.raises(UnreachableError) as caught:
+        ask_all([(LONDON, lambda: 1), (SEOUL, failing(UnreachableError("no answer")))], lambda regions: None)
+    assert caught.value.hint == (
+        "nothing was changed anywhere; to go on without seoul: the same command with london as its REGION"
+    )
+
+
+def test_nothing_is_promised_where_no_command_names_what_is_well() -> None:
+    other = Target("prod", "seoul", "other")
+    with pytest.raises(UnreachableError) as caught:
+        ask_all([(LONDON, failing(UnreachableError("no answer"))), (SEOUL, lambda: 1), (other, lambda: 1)])
+    assert caught.value.hint == ("nothing was changed anywhere; to go on without london: deploy prod seoul web other")
+    with pytest.raises(UnreachableError) as caught:
+        ask_all([(LONDON, failing(UnreachableError("no answer"))), (other, lambda: 1)])
+    assert caught.value.hint is None
+
+
+def test_what_is_wrong_in_several_regions_is_told_once_with_their_names() -> None:
     questions = [
         (target, failing(ConfigurationError("a wrong value", where=Location("apps/web.yml", 3))))
         for target in (LONDON, SEOUL)
     ]
-    with pytest.raises(ConfigurationError, match="a wrong value"):
+    with pytest.raises(ConfigurationError, match="a wrong value") as caught:
         ask_all(questions)
+    assert caught.value.regions == ("london", "seoul")
+
+
+def test_what_was_known_before_is_told_with_what_was_found() -> None:
+    answers = ask_each([(LONDON, lambda: 1), (SEOUL, failing(UnreachableError("no answer")))])
+    assert (answers.values, answers.given) == ([1, None], [1])
+    known = [(VIRGINIA, ConfigurationError("KMS denied"))]
+    with pytest.raises(ErrorGroup) as caught:
+        refuse([LONDON, SEOUL, VIRGINIA], [*known, *answers.failures])
+    assert [(error.what, error.regions) for error in caught.value.leaves()] == [
+        ("KMS denied", ("virginia",)),
+        ("no answer", ("seoul",)),
+    ]
 
 
 def test_one_region_needs_no_name() -> None:
     with pytest.raises(UnreachableError) as caught:
         ask_all([(LONDON, failing(UnreachableError("no answer", where="https://10.0.0.1")))])
-    assert (caught.value.where, caught.value.hint) == ("https://10.0.0.1", None)
+    assert (caught.value.where, caught.value.hint, caught.value.regions) == ("https://10.0.0.1", None, ())
     assert ask_all([(LONDON, lambda: None), (SEOUL, lambda: 1)]) == [None, 1]

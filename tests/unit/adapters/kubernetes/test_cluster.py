@@ -199,19 +199,19 @@ def test_what_is_no_manifest(manifest: Json) -> None:
 
 
 def test_check_asks_for_the_version_and_for_what_we_may_do() -> None:
-    allowed = True
+    verbs = ["create"]
 
     def answer(request: Request) -> Answer:
         if request.path == "/version":
             return Answer(200, {"gitVersion": "v1.34.4"})
-        attributes = request.json["spec"]["resourceAttributes"]
-        assert attributes == {"verb": "create", "resource": "secrets", "namespace": "here"}
-        return Answer(201, {"status": {"allowed": allowed, "reason": "because"}})
+        assert request.json["spec"] == {"namespace": "here"}
+        rules = [{"verbs": verbs, "apiGroups": [""], "resources": ["secrets"]}]
+        return Answer(201, {"status": {"resourceRules": rules, "incomplete": False}})
 
     with cluster(answer) as (adapter, _):
         assert adapter.check() == "v1.34.4"
-        allowed = False
-        with pytest.raises(UnreachableError, match="because"):
+        verbs = ["get"]
+        with pytest.raises(UnreachableError, match="may not keep Helm releases in namespace here"):
             adapter.check()
 
 
