@@ -12,7 +12,7 @@ from deployer.execute.phases import Phases
 from deployer.execute.ports import HeldLock
 from deployer.execute.watch import WatchResult, watch
 from deployer.execute.work import Work
-from deployer.model import Evidence, Json, ObjectKey, Outcome, TargetResult, WorkloadState
+from deployer.model import Ending, Evidence, Json, ObjectKey, Outcome, TargetResult, WorkloadState
 
 
 class Attempt:
@@ -51,12 +51,13 @@ class Attempt:
         if self.stopping.is_set():
             raise DeploymentFailed("stopped before the release was changed", where=self.work.place)
 
-    def mark(self, *, verified: bool) -> None:
+    def mark(self, *, verified: bool, ended: Ending | None = None) -> None:
         """Write our mark on the revision that this attempt has made."""
         if self.revision is None:  # pragma: no cover -- nobody marks before there is one
             return
         self.about_to_change()
-        self.work.ports.releases.mark(self.work.app.app_name, self.work.namespace, self.revision, verified=verified)
+        work = self.work
+        work.ports.releases.mark(work.app.app_name, work.namespace, self.revision, verified=verified, ended=ended)
 
     def watch(
         self, objects: tuple[Json, ...], timeout: float, remove: Callable[[ObjectKey], None] | None = None

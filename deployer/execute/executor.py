@@ -55,7 +55,9 @@ class Execution:
         work = self._work
         releases, name = work.ports.releases, work.app.app_name
         if work.plan.rollback_to is not None:
-            return releases.rollback(name, work.namespace, work.plan.rollback_to, timeout=work.timeout)
+            return releases.rollback(
+                name, work.namespace, work.plan.rollback_to, timeout=work.timeout, record=work.record
+            )
         request = ReleaseRequest(name, work.namespace, work.prepared.texts, work.record, work.timeout)
         return releases.upgrade(request, self._attempt.sink)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from deployer.errors import DeployError, DeploymentFailed
 from deployer.execute.attempt import Attempt
 from deployer.execute.evidence import collect
-from deployer.model import Evidence, Outcome, TargetResult
+from deployer.model import Ending, Evidence, Outcome, TargetResult
 
 _SHORT = 60.0
 """Seconds for Helm's own part of a way back: it waits for no pods."""
@@ -19,7 +21,10 @@ def fail(attempt: Attempt, error: DeployError) -> TargetResult:
     evidence = _evidence(attempt)
     if attempt.revision is None and not _left_something(attempt):
         return attempt.result("interrupted" if attempt.stopping.is_set() else "failed", error, evidence)
+    failed = attempt.revision
     outcome, trouble = _go_back(attempt)
+    if outcome != "uninstalled":
+        _write_down(attempt, failed)
     if trouble is not None:
         error.hint = f"{trouble}\nrun the same command again once the cause is mended: it repairs what is left"
     return attempt.result("interrupted" if attempt.stopping.is_set() else outcome, error, evidence)
@@ -29,7 +34,7 @@ def revert(attempt: Attempt, why: str) -> TargetResult:
     """Take back an attempt that had succeeded, since another region has failed."""
     error = DeploymentFailed(f"{attempt.work.target.region} was taken back", why=why)
     try:
-        attempt.mark(verified=False)
+        attempt.mark(verified=False, ended="reverted")
     except DeployError as trouble:
         error.hint = f"it could not be rolled back: {trouble}"
         return attempt.result("failed", error)
@@ -57,11 +62,23 @@ def _left_something(attempt: Attempt) -> bool:
     return bool(revisions) and revisions[0].deployment_id == work.record.deployment_id
 
 
+def _write_down(attempt: Attempt, revision: int | None) -> None:
+    """Keep with the revision how the attempt at it ended; history is worth no failure of its own."""
+    work = attempt.work
+    if revision is not None:
+        with suppress(DeployError):
+            attempt.about_to_change()
+            ended: Ending = "interrupted" if attempt.stopping.is_set() else "failed"
+            work.ports.releases.mark(work.app.app_name, work.namespace, revision, verified=False, ended=ended)
+
+
 def _go_back(attempt: Attempt) -> tuple[Outcome, str | None]:
     """Back to the last good revision, or away with it where there was none; what could not be done, if anything."""
     work, plan = attempt.work, attempt.work.plan
     releases, name = work.ports.releases, work.app.app_name
     back_to = plan.good_revision or plan.foreign_revision
+    if back_to is None and plan.rollback_to is not None:
+        return "failed", f"it was left as it is: what ran before (revision {plan.current_revision}) was not good either"
     try:
         attempt.about_to_change()
         if back_to is None:
@@ -71,7 +88,9 @@ def _go_back(attempt: Attempt) -> tuple[Outcome, str | None]:
             attempt.revision = None
             return "uninstalled", None
         with attempt.phases("rollback") as phase:
-            attempt.revision = releases.rollback(name, work.namespace, back_to, timeout=_SHORT)
+            old = next((one for one in releases.revisions(name, work.namespace) if one.number == back_to), None)
+            record = work.record.restoring(old) if old else None
+            attempt.revision = releases.rollback(name, work.namespace, back_to, timeout=_SHORT, record=record)
             phase.detail = f"to revision {back_to}, as revision {attempt.revision}"
             if attempt.stopping.is_set():
                 return "interrupted", None

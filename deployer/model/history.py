@@ -11,8 +11,9 @@ from deployer.errors import DeployError
 from deployer.model.basics import Target
 from deployer.model.lock import LockState
 
-RevisionOutcome = Literal["good", "failed", "interrupted", "in progress", "unverified", "not ours"]
-"""What became of a revision: `good` was verified by us; `unverified` was never seen to run well, nor to fail.
+RevisionOutcome = Literal["good", "failed", "interrupted", "reverted", "in progress", "unverified", "not ours"]
+"""What became of a revision: `good` was verified by us; `reverted` was, too, and then taken back since another region
+failed; `unverified` was never seen to run well, nor to fail.
 
 `not ours`: another tool made it, or somebody with Helm alone, whatever our record that Helm copied into it says.
 """

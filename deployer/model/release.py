@@ -54,8 +54,8 @@ class DeploymentRecord:
         )
 
 
-Ending = Literal["failed", "interrupted"]
-"""How an attempt at a revision ended that did not end with its being verified."""
+Ending = Literal["failed", "interrupted", "reverted"]
+"""How an attempt at a revision ended that is not verified: `reverted` was taken back since another region failed."""
 
 
 @dataclass(frozen=True)

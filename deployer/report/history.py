@@ -17,6 +17,7 @@ _COLOURS: dict[RevisionOutcome, str] = {
     "good": "\x1b[32m",
     "failed": "\x1b[31m",
     "interrupted": "\x1b[33m",
+    "reverted": "\x1b[33m",
     "in progress": "\x1b[36m",
     "unverified": "\x1b[33m",
     "not ours": "\x1b[2m",

@@ -103,7 +103,7 @@ def test_what_does_not_become_ready_goes_back_to_the_last_good_revision() -> Non
     scene = Scene(ready=False).after(make_revision(2), make_revision(1, status="superseded"), good_revision=2)
     result = scene.run()
     assert (result.outcome, result.revision) == ("rolled back", 4)
-    assert scene.releases.done == [("upgrade", 3), ("rollback", 2, 4), ("mark", 4, True)]
+    assert scene.releases.done == [("upgrade", 3), ("rollback", 2, 4), ("mark", 4, True), ("mark", 3, "failed")]
     assert isinstance(result.error, DeploymentFailed)
     assert result.evidence is not None
 
@@ -124,7 +124,7 @@ def test_a_first_installation_that_fails_is_uninstalled() -> None:
 def test_somebody_elses_release_is_never_uninstalled() -> None:
     scene = Scene(ready=False).after(make_revision(5, verified=False), foreign_revision=5)
     result = scene.run()
-    assert scene.releases.done == [("upgrade", 6), ("rollback", 5, 7)]
+    assert scene.releases.done == [("upgrade", 6), ("rollback", 5, 7), ("mark", 6, "failed")]
     assert result.outcome == "rolled back"
     assert not any(revision.verified for revision in scene.releases.stored)
 
@@ -195,5 +195,49 @@ def test_when_asked_to_stop_the_rollback_is_issued_but_not_awaited(good: int | N
     scene.releases.upgrade = upgrade_and_stop  # type: ignore[method-assign, assignment]
     result = scene.run()
     assert result.outcome == "interrupted"
-    assert [step[0] for step in scene.releases.done if step[0] != "stop"][-1] == ("rollback" if good else "uninstall")
-    assert not any(step[0] == "mark" for step in scene.releases.done)
+    done = [step for step in scene.releases.done if step[0] != "stop"]
+    assert done[1:] == ([("rollback", 1, 3), ("mark", 2, "interrupted")] if good else [("uninstall",)])
+
+
+OLD = DeploymentRecord("first", "myapp", "prod", "london", version="1", digest="sha256:1", who="anna@laptop")
+
+
+def test_what_is_taken_back_tells_who_did_it_and_what_came_back() -> None:
+    scene = Scene(ready=False).after(make_revision(1, record=OLD), good_revision=1)
+    scene.run()
+    record = scene.releases.stored[0].record
+    assert record == DeploymentRecord(
+        "this-deployment", "myapp", "prod", "london", "1", digest="sha256:1", action="rollback", restores="first"
+    )
+
+
+def rolling_back(scene: Scene) -> Scene:
+    newest = make_revision(2, record=replace(OLD, deployment_id="second", version="2"))
+    scene.after(newest, make_revision(1, record=OLD, status="superseded"), good_revision=2, rollback_to=1)
+    scene.plan = replace(scene.plan, release_action="rollback")
+    return scene
+
+
+def test_a_rollback_is_watched_and_asked_like_a_deployment() -> None:
+    scene = rolling_back(Scene(CONFIG, INGRESS))
+    result = scene.run()
+    assert (result.outcome, result.revision) == ("restored", 3)
+    assert scene.releases.done == [("rollback", 1, 3), ("mark", 3, True)]
+    assert scene.prober.asked
+
+
+def test_a_rollback_that_fails_goes_back_to_what_was_good() -> None:
+    scene = rolling_back(Scene(ready=False))
+    result = scene.run()
+    assert (result.outcome, result.revision) == ("rolled back", 4)
+    assert scene.releases.done == [("rollback", 1, 3), ("rollback", 2, 4), ("mark", 4, True), ("mark", 3, "failed")]
+    assert result.evidence is not None
+
+
+def test_a_rollback_from_what_was_not_good_either_stays_where_it_is() -> None:
+    scene = rolling_back(Scene(ready=False))
+    scene.plan = replace(scene.plan, good_revision=None)
+    result = scene.run()
+    assert (result.outcome, result.revision) == ("failed", 3)
+    assert scene.releases.done == [("rollback", 1, 3), ("mark", 3, "failed")]
+    assert "revision 2" in ((result.error and result.error.hint) or "")
