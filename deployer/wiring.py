@@ -6,7 +6,7 @@ import contextlib
 import os
 import tempfile
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from deployer.adapters.aws.session import Session, Sessions
+    from deployer.config.releases import Release
 
 
 class Wiring:
@@ -119,6 +120,19 @@ class Wiring:
             if decrypted:
                 phase.detail = f"{len(decrypted)} secrets file{'s' if len(decrypted) > 1 else ''} decrypted"
         return configurations
+
+    def releases(self, stage: str, applications: Sequence[str]) -> Mapping[Target, Release | DeployError]:
+        """Where the releases of these apps (none: of all that the stage has) are, in each region of the stage."""
+        from deployer.config.releases import load_releases
+
+        repository = self._repository
+        repository.check_stage(stage, applications or repository.apps)
+        targets, broken = (
+            (repository.targets(stage, "all", applications), {}) if applications else repository.targets_of(stage)
+        )
+        found = load_releases(repository, targets, decrypt=self._sops().decrypt, choose_profile=choose_profile)
+        self._masker.add(found.secrets)
+        return {**found.found, **broken}
 
     def settings_of(self, stage: str, regions: str) -> dict[Target, Settings]:
         """What group_vars say of a stage's regions (`all`, or a comma list), without any app."""

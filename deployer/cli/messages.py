@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from deployer.errors import DeployError
+from deployer.report.words import printable as printable
 
 _RED, _DIM, _BOLD, _RESET = "\x1b[31m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
 
@@ -47,11 +48,6 @@ def show_error(error: DeployError) -> None:
         for line in error_lines(error, colour=wants_colour()):
             sys.stderr.write(line + "\n")
         sys.stderr.flush()
-
-
-def printable(text: str) -> str:
-    """The text without control characters, which would do things to a terminal; tabs and line ends stay."""
-    return "".join(one if one.isprintable() or one in "\t\n" else ascii(one)[1:-1] for one in text)
 
 
 def wants_colour(stream: TextIO | None = None) -> bool:

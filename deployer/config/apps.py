@@ -140,6 +140,14 @@ def evaluate(evaluator: Evaluator, target: Target, environments: tuple[str, ...]
     )
 
 
+def release_name(evaluator: Evaluator, target: Target) -> str:
+    """The name of the app's Helm release alone. Raises what is wrong with it."""
+    errors: list[DeployError] = []
+    name = _text(evaluator, "AppName", errors)
+    raise_all(errors)
+    return name or target.application
+
+
 def overridden(content: MappingNode, settings: Settings) -> dict[str, Any]:
     """The fields of an App that repeat what its file overrides of the settings."""
     fields: dict[str, Any] = {}

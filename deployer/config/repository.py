@@ -173,6 +173,17 @@ class Repository:
         raise_all(errors)
         return tuple(targets)
 
+    def targets_of(self, stage: str) -> tuple[tuple[Target, ...], dict[Target, DeployError]]:
+        """The targets of all apps that the stage has, and what is wrong with apps that do not tell where they run."""
+        targets: list[Target] = []
+        broken: dict[Target, DeployError] = {}
+        for app in self.apps:
+            try:
+                targets += [Target(stage, region, app) for region in dict.fromkeys(self.regions_of(app, stage))]
+            except DeployError as error:
+                broken[Target(stage, "", app)] = error
+        return tuple(targets), broken
+
     def check_stage(self, stage: str, apps: Iterable[str] = ()) -> None:
         """Raises UsageError for a stage that nothing in the repository mentions."""
         if stage in COMMANDS or stage == ALL:

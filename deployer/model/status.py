@@ -33,8 +33,12 @@ it run well. `interrupted`: it was stopped halfway. `not ours`: made by another 
 `unknown`: the region could not be read.
 """
 
-VERIFIED: frozenset[Standing] = frozenset({"deployed", "restored", "promoted", "adopted", "rolled back"})
-"""The standings of a revision that was seen to run well."""
+BROKEN: frozenset[Standing] = frozenset({"failed", "unverified", "interrupted"})
+"""The standings of a revision that should have been verified and was not."""
+
+
+Health = Literal["well", "busy", "skewed", "broken", "absent", "unknown"]
+"""What a reader wants to see first. `broken` goes before `skewed`: not verified, or pods that are not ready."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +98,22 @@ class ReleaseStatus:
         return self.lock is not None and not self.lock.expired
 
     @property
-    def trouble(self) -> str | None:
-        """Why its pods are not as they should be; None when they are."""
-        unwell = [state for state in self.workloads if state.verdict != "ready"]
-        return "; ".join(f"{state.key} {state.ready}/{state.desired} ready: {state.reason}" for state in unwell) or None
+    def unready(self) -> tuple[WorkloadState, ...]:
+        """The workloads whose pods are not as they should be."""
+        return tuple(state for state in self.workloads if state.verdict != "ready")
+
+    @property
+    def health(self) -> Health:
+        """All of it in one word."""
+        if self.standing == "unknown":
+            return "unknown"
+        if self.locked:
+            return "busy"
+        if self.standing == "missing":
+            return "skewed" if self.differences else "absent"
+        if self.standing in BROKEN or self.unready:
+            return "broken"
+        return "skewed" if self.differences else "well"
 
 
 @dataclass(frozen=True)

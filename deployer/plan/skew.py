@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from deployer.model.status import Difference, ReleaseStatus, Standing
+from deployer.model.status import BROKEN, Difference, ReleaseStatus, Standing
 
 T = TypeVar("T")
 
-_BROKEN: frozenset[Standing] = frozenset({"failed", "unverified", "interrupted"})
 _ABSENT: frozenset[Standing] = frozenset({"missing", "unknown"})
 
 _FACTS: dict[str, Callable[[ReleaseStatus], str | None]] = {
@@ -48,7 +47,7 @@ def _differences(
         return ()
     if row.standing == "missing":
         return (Difference("state", "missing"),) if present else ()
-    found = [Difference("state", row.standing)] if row.standing in _BROKEN else []
+    found = [Difference("state", row.standing)] if row.standing in BROKEN else []
     if row not in present:  # its first deployment is under way
         return tuple(found)
     for what, fact in _FACTS.items():

@@ -67,11 +67,9 @@ def _standing(revision: Revision, lock: LockState | None) -> Standing:
         return _DONE.get(action, "deployed")
     if lock is not None and not lock.expired:
         return "in progress"
-    if revision.ended is not None:
-        return revision.ended
-    if revision.status.startswith(("pending", "uninstalling")):
+    if revision.ended == "interrupted" or revision.status.startswith(("pending", "uninstalling")):
         return "interrupted"
-    if revision.status == "failed":
+    if revision.ended == "failed" or revision.status == "failed":
         return "failed"
     if revision.status == "uninstalled":  # Helm keeps the history when it is asked to
         return "missing"

@@ -41,5 +41,20 @@ def pods(workloads: Sequence[WorkloadState]) -> str:
 def short_image(image: Image) -> str:
     """`myapp:0.0.1-5ae768241c…`: enough to recognise an image in a message."""
     name = image.repository.rsplit("/", 1)[-1]
-    version, dash, content = image.tag.rpartition("-")
-    return f"{name}:{version}{dash}{content[:10]}…" if len(content) == 32 else f"{name}:{image.tag}"
+    return f"{name}:{short_tag(image.tag)}"
+
+
+def short_tag(tag: str) -> str:
+    """`0.0.1-5ae768241c…`: a tag with the hash in it cut."""
+    version, dash, content = tag.rpartition("-")
+    return f"{version}{dash}{content[:10]}…" if len(content) == 32 else tag
+
+
+def short_digest(digest: str) -> str:
+    """`5ae768241cce`: enough of a `sha256:…` to tell images apart."""
+    return digest.rpartition(":")[2][:12]
+
+
+def printable(text: str) -> str:
+    """The text without control characters, which would do things to a terminal; tabs and line ends stay."""
+    return "".join(one if one.isprintable() or one in "\t\n" else ascii(one)[1:-1] for one in text)
