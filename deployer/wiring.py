@@ -7,13 +7,13 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from deployer.adapters.aws.profiles import choose_profile
-from deployer.config import Configuration, Inputs, Repository, load
+from deployer.config import Configuration, Inputs, Loaded, Repository, load_each
 from deployer.errors import DeployError, Location, UsageError
 from deployer.events import Sink
 from deployer.execute.phases import Phases
@@ -91,6 +91,20 @@ class Wiring:
 
         Without `manifests`, only what it takes to find and ask what runs: the rest of an app file may be broken.
         """
+        return self.load_each(stage, regions, applications, version, extra_vars, sink, manifests=manifests).complete()
+
+    def load_each(
+        self,
+        stage: str,
+        regions: str,
+        applications: Sequence[str],
+        version: str | None,
+        extra_vars: Sequence[str],
+        sink: Sink,
+        *,
+        manifests: bool = True,
+    ) -> Loaded:
+        """As `load`, but a target whose configuration is wrong keeps nobody from getting the others'."""
         self._sink = sink
         with Phases(sink)("configuration") as phase:
             targets = self._repository.targets(stage, regions, applications)
@@ -102,7 +116,7 @@ class Wiring:
                 decrypted.append(file)
                 return self._sops().decrypt(file, profile=profile, config_file=config_file)
 
-            configurations = load(
+            loaded = load_each(
                 self._repository,
                 targets,
                 decrypt=decrypt,
@@ -115,20 +129,22 @@ class Wiring:
                 choose_profile=choose_profile,
                 manifests=manifests,
             )
-            for configuration in configurations:
+            for configuration in loaded.configurations:
                 self._masker.add(secret.value for secret in configuration.secret_values())
             if decrypted:
                 phase.detail = f"{len(decrypted)} secrets file{'s' if len(decrypted) > 1 else ''} decrypted"
-        return configurations
+        return loaded
 
-    def releases(self, stage: str, applications: Sequence[str]) -> Mapping[Target, Release | DeployError]:
-        """Where the releases of these apps (none: of all that the stage has) are, in each region of the stage."""
+    def releases(
+        self, stage: str, applications: Sequence[str], regions: str = "all"
+    ) -> Mapping[Target, Release | DeployError]:
+        """Where the releases of these apps (none: of all that the stage has) are, in each of the regions."""
         from deployer.config.releases import load_releases
 
         repository = self._repository
         repository.check_stage(stage, applications or repository.apps)
         targets, broken = (
-            (repository.targets(stage, "all", applications), {}) if applications else repository.targets_of(stage)
+            (repository.targets(stage, regions, applications), {}) if applications else repository.targets_of(stage)
         )
         found = load_releases(repository, targets, decrypt=self._sops().decrypt, choose_profile=choose_profile)
         self._masker.add(found.secrets)
@@ -255,12 +271,6 @@ class Wiring:
 
         return MaskedNotifier(SlackNotifier(settings.slack, channel), self._masker.mask)
 
-    def lock(self, target: Target) -> AbstractContextManager[None]:
-        """One deployment of an app in a region at a time on this machine."""
-        from deployer.adapters.local_lock import only_one
-
-        return only_one(cache_directory() / "locks", target)
-
     def git_commit(self) -> str | None:
         """The deployment repository's commit, `-dirty` appended where tracked files differ; None outside git."""
         with self._lock:
@@ -346,7 +356,7 @@ def _todays(manifest: Json) -> Json:
 
 
 def cache_directory() -> Path:
-    """This user's cache of ours: tools, artefacts, locks."""
+    """This user's cache of ours: tools, artefacts."""
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("deployer"))

@@ -20,6 +20,7 @@ COMMANDS: dict[str, Command] = {
     "history": Command("history", "Show what was deployed, when, by whom, and what became of it."),
     "render": Command("render", "Show the Dockerfile and the manifests as they would be used."),
     "status": Command("status", "Show what runs where: each app in each region of a stage."),
+    "unlock": Command("unlock", "Free the lock of an app, after showing who holds it."),
     "sandbox": Command("sandbox", "The stage `local`: three regional clusters and an AWS on this machine."),
     "doctor": Command("doctor", "Show what is missing on this machine, and how to get it."),
 }

@@ -1,4 +1,4 @@
-"""Asks before a deployment takes data away."""
+"""Asks before something is taken away."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ from contextlib import AbstractContextManager
 
 from deployer.errors import HeldError
 from deployer.plan.steps import Plan
+
+
+def answered_yes(question: str) -> bool:
+    """Ask on standard error; whether the answer on standard input is yes. Nothing at all means no."""
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def confirm_deletions(plan: Plan, *, yes: bool, pause: Callable[[], AbstractContextManager[None]]) -> None:
@@ -23,8 +30,6 @@ def confirm_deletions(plan: Plan, *, yes: bool, pause: Callable[[], AbstractCont
     if not sys.stdin.isatty():
         raise HeldError(what, why="its manifest is gone from the app file", hint="add --yes if that is meant")
     with pause():
-        sys.stderr.write(f"{what}, since the app file no longer has it.\nDelete? [y/N] ")
-        sys.stderr.flush()
-        answer = sys.stdin.readline().strip().lower()
-    if answer not in ("y", "yes"):
+        confirmed = answered_yes(f"{what}, since the app file no longer has it.\nDelete?")
+    if not confirmed:
         raise HeldError("nothing was deployed", why="the deletion was not confirmed")

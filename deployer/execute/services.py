@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
 from typing import Protocol
 
 from deployer.execute.ports import ArtefactFetcher, ContextObserver, ImageBuilder, Notifier, Registry
@@ -44,10 +43,6 @@ class Services(Protocol):
 
     def notifier(self, settings: Settings, channel: str | None) -> Notifier:
         """Where a deployment is announced; `channel` is the app's own, if it has one."""
-        ...
-
-    def lock(self, target: Target) -> AbstractContextManager[None]:
-        """One deployment of an app in a region at a time. Raises HeldError when another one runs."""
         ...
 
     def git_commit(self) -> str | None:

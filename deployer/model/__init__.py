@@ -7,7 +7,7 @@ spelling each field in PascalCase (`aws_ecr_prefix` is the key `AwsEcrPrefix`).
 from deployer.model.app import App, DockerSpec, Download, InlineFile
 from deployer.model.basics import Json, Secret, Target, pascal_case
 from deployer.model.image import Artefact, ContextEntry, EntryKind, Image
-from deployer.model.lock import Holder, LockState
+from deployer.model.lock import Holder, LockState, ReleaseLock
 from deployer.model.permission import Permission
 from deployer.model.release import DeploymentRecord, Ending, ObjectKey, Revision
 from deployer.model.result import SUCCESSES, DeploymentResult, Outcome, PhaseTiming, TargetResult
@@ -49,6 +49,7 @@ __all__ = [
     "Permission",
     "PhaseTiming",
     "PodState",
+    "ReleaseLock",
     "Revision",
     "RolloutSettings",
     "Secret",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+
+from deployer.errors import DeployError
+from deployer.model.basics import Target
 
 
 @dataclass(frozen=True)
@@ -43,3 +47,30 @@ class LockState:
     def expired(self) -> bool:
         """Whether we may take it over: nobody renews it, or its holder died on this machine."""
         return self.expires_in <= 0 or self.alive is False
+
+    def __str__(self) -> str:
+        left = f"it expires in {self.expires_in:.0f} s unless it is renewed"
+        if self.expires_in <= 0:
+            left = "it has expired"
+        elif math.isinf(self.expires_in):
+            left = "it never expires"
+        if self.holder is None:
+            return f"its Lease is another tool's, or was changed by hand; {left}"
+        process = {True: ", where its process runs", False: ", where its process has ended", None: ""}[self.alive]
+        return (
+            f"{self.holder.who} holds it for `{self.holder.action}` since {self.holder.since} on {self.holder.machine}"
+            f"{process} (deployment {self.holder.deployment_id}); {left}"
+        )
+
+
+@dataclass(frozen=True)
+class ReleaseLock:
+    """The lock of one target's release: `state` is None when nobody holds it, or when it could not be read (`error`).
+
+    `freed` says that we have just freed it; `state` is then how it was.
+    """
+
+    target: Target
+    state: LockState | None = None
+    freed: bool = False
+    error: DeployError | None = None

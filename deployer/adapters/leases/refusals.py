@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 from deployer.errors import DeployError, HeldError
 from deployer.model import LockState, Target
 
 
 def held(target: Target, name: str, state: LockState | None, *, waited: float, stopped: bool) -> HeldError:
     """The error of a lock that could not be taken; `waited` is in seconds."""
-    why = description(state) if state else "several others take it in turn"
+    why = _description(state) if state else "several others take it in turn"
     if stopped:
         why = f"{why}; waiting for it was stopped"
     elif waited >= 1:
@@ -26,32 +24,19 @@ def lost(target: Target, name: str, state: LockState | None, cause: DeployError 
     if cause is not None:
         why = f"it could not be renewed: {cause}"
     elif state is not None:
-        why = description(state)
+        why = _description(state)
     return _error(f"the lock of {name} was lost", target, why, "look who works on it, then run the same command again")
 
 
 def changed(target: Target, name: str, state: LockState | None) -> HeldError:
     """The error of a lock that is not any more as it was seen."""
-    why = description(state) if state else "nobody holds it any more"
+    why = _description(state) if state else "nobody holds it any more"
     return _error(f"the lock of {name} has another holder now", target, why, f"look again: {_unlock(target, name)}")
 
 
-def description(state: LockState) -> str:
-    """Who holds a lock, since when, where, and how long still."""
-    left = f"expires in {state.expires_in:.0f} s unless it is renewed"
-    if state.expires_in <= 0:
-        left = "has expired"
-    elif math.isinf(state.expires_in):
-        left = "never expires"
-    holder = state.holder
-    if holder is None:
-        identity = state.version.partition("/")[2]
-        return f"its Lease is another tool's, or was changed by hand (held by {identity}); it {left}"
-    process = {True: ", where its process runs", False: ", where its process has ended", None: ""}[state.alive]
-    return (
-        f"{holder.who} holds it for `{holder.action}` since {holder.since} on {holder.machine}{process} "
-        f"(deployment {holder.deployment_id}); it {left}"
-    )
+def _description(state: LockState) -> str:
+    """Who holds a lock, since when, where, and how long still; of another tool's Lease what it says of its holder."""
+    return str(state) if state.holder else f"{state} (its holder calls itself {state.version.partition('/')[2]})"
 
 
 def _error(what: str, target: Target, why: str, hint: str) -> HeldError:
