@@ -13,6 +13,7 @@ import typer
 
 from deployer.cli.confirmation import confirm_deletions
 from deployer.cli.display import display
+from deployer.cli.invocation import command_for
 from deployer.cli.masked import MaskingSink, masked_error
 from deployer.cli.messages import wants_colour
 from deployer.cli.output import print_result
@@ -73,9 +74,7 @@ def _deploy(asked: Asked, deployment: str, wiring: Wiring) -> tuple[DeploymentRe
         sink = MaskingSink(shown, wiring.mask)
         if asked.stage == SANDBOX_STAGE:
             ready_sandbox(sink, wiring.root)
-        configurations = wiring.load(
-            asked.stage, asked.region, asked.applications, asked.version, asked.extra_vars, sink
-        )
+        loaded = wiring.load_each(asked.stage, asked.region, asked.applications, asked.version, asked.extra_vars, sink)
         request = Request(
             deployment,
             asked.stage,
@@ -86,12 +85,13 @@ def _deploy(asked: Asked, deployment: str, wiring: Wiring) -> tuple[DeploymentRe
             waves=asked.waves,
             bake=asked.bake,
             on_failure=asked.on_failure,
+            command_for=command_for(asked.stage, asked.region),
         )
 
         def confirm(plan: Plan) -> None:
             confirm_deletions(plan, yes=asked.yes, pause=shown.paused)
 
-        return Deployment(request, configurations, wiring, sink, confirm).run()
+        return Deployment(request, loaded, wiring, sink, confirm).run()
 
 
 def _report(result: DeploymentResult, asked: Asked, mask: Callable[[str], str]) -> str:

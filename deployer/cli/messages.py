@@ -20,6 +20,8 @@ def error_lines(error: DeployError, *, colour: bool = False) -> Iterator[str]:
         yield f"{red}{bold}error:{reset} {bold}{leaf.what}{reset}"
         if leaf.where:
             yield f"  {dim}where:{reset} {leaf.where}"
+        if leaf.regions:
+            yield f"  {dim}   in:{reset} {', '.join(leaf.regions)}"
         for step in leaf.chain:
             yield f"  {dim}   by:{reset} {step}"
         if leaf.why:
@@ -37,9 +39,11 @@ def _printable(leaf: DeployError) -> DeployError:
         return printable(str(text)) if text else None
 
     chain = [printable(step) for step in leaf.chain]
-    return DeployError(
+    shown = DeployError(
         printable(leaf.what), where=clean(leaf.where), why=clean(leaf.why), hint=clean(leaf.hint), chain=chain
     )
+    shown.regions = leaf.regions
+    return shown
 
 
 def show_error(error: DeployError) -> None:

@@ -28,11 +28,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Loaded:
-    """The configurations of the targets that could be loaded, and what is wrong with the others, in their order.
+    """The configurations of those `targets` that could be loaded, and what is wrong with the others, in their order.
 
     What is wrong in a file that several targets share stands with each of them.
     """
 
+    targets: tuple[Target, ...]
     configurations: tuple[Configuration, ...]
     failures: tuple[tuple[Target, DeployError], ...]
 
@@ -105,7 +106,7 @@ def load_each(
                 failures.append((target, loaded))
             else:
                 configurations.append(loaded)
-    return Loaded(tuple(configurations), tuple(failures))
+    return Loaded(tuple(targets), tuple(configurations), tuple(failures))
 
 
 def _configuration(

@@ -57,7 +57,8 @@ def refuse(targets: Sequence[Target], failures: Sequence[Failure], command_for: 
     """Raise everything that is wrong with any of a command's targets; nothing when nothing is.
 
     What is the same in several regions is told once. Where the command is about several regions each error names its
-    own, and the last one has the command for the regions in which all is well. Nothing may have been changed yet.
+    own, and with `command_for` the last one has the command for the regions in which all is well: nothing may have been
+    changed yet then.
     """
     leaves = [(target, leaf) for target, error in failures for leaf in error.leaves()]
     regions: dict[tuple[object, ...], list[str]] = {}
@@ -71,7 +72,8 @@ def refuse(targets: Sequence[Target], failures: Sequence[Failure], command_for: 
     if errors and len(all_regions) > 1:
         for key, leaf in distinct.items():
             leaf.regions = tuple(dict.fromkeys(regions[key]))
-        if others := _others(targets, all_regions, {target.region for target, _ in failures}, command_for):
+        failed = {target.region for target, _ in failures}
+        if command_for is not None and (others := _others(targets, all_regions, failed, command_for)):
             errors[-1].hint = f"{errors[-1].hint}\n{others}" if errors[-1].hint else others
     raise_all(errors)
 
@@ -85,16 +87,12 @@ def _attempt(question: Callable[[], T]) -> T | DeployError:
         return error
 
 
-def _others(
-    targets: Sequence[Target], regions: Sequence[str], failed: set[str], command_for: CommandFor | None
-) -> str | None:
+def _others(targets: Sequence[Target], regions: Sequence[str], failed: set[str], command_for: CommandFor) -> str | None:
     """How to go on without the regions in which something is wrong; None when nothing would be left."""
     well = [region for region in regions if region not in failed]
     apps = dict.fromkeys(target.application for target in targets)
     pairs = {(target.region, target.application) for target in targets}
     if not well or any((region, app) not in pairs for region in well for app in apps):
         return None
-    named = ",".join(well)
-    command = command_for(well) if command_for else f"deploy {targets[0].stage} {named} {' '.join(apps)}"
-    command = command or f"the same command with {named} as its REGION"
+    command = command_for(well) or f"the same command with {','.join(well)} as its REGION"
     return f"nothing was changed anywhere; to go on without {', '.join(sorted(failed))}: {command}"

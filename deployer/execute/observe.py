@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from deployer.errors import ConfigurationError, NotPermitted
+from deployer.errors import ConfigurationError, DeployError, NotPermitted
 from deployer.execute.compare import Owned, compare
-from deployer.execute.everywhere import ask_all
+from deployer.execute.everywhere import ask_each
 from deployer.execute.parallel import values_of
 from deployer.execute.ports import DockerContext, Registry
 from deployer.execute.preflight import Entry, NoNamespace, Troubles, check
@@ -38,9 +38,9 @@ class ManifestSource(Protocol):
 class Subject:
     """A target with all that observing it needs. `rebuild` is the salt that `--rebuild` asks for, None without it.
 
-    `unknown_content`: its Docker context could not be had, so that it will not be deployed; everything else is looked
-    at all the same, with a placeholder for its hash. `refuse_held`: a lock that somebody holds is an error where
-    something is to be done.
+    `silent`: why its releases could not be read when they were asked for already. `unknown_content`: its Docker context
+    could not be had, so that it will not be deployed; everything else is looked at all the same, with a placeholder for
+    its hash. `refuse_held`: a lock that somebody holds is an error where something is to be done.
     """
 
     target: Target
@@ -51,6 +51,7 @@ class Subject:
     context: DockerContext | None = None
     registry: Registry | None = None
     rebuild: str | None = None
+    silent: DeployError | None = None
     unknown_content: bool = False
     refuse_held: bool = False
 
@@ -82,9 +83,7 @@ def observe(subject: Subject) -> Observation:
     that is too large, manifests that the API server refuses. One that fails does not keep the others from being asked.
     """
     troubles = Troubles()
-    namespace, name = subject.settings.namespace, subject.app.app_name
-    releases = subject.ports.releases
-    revisions = troubles.attempt(lambda: releases.revisions(name, namespace)) or ()
+    revisions = troubles.attempt(lambda: _revisions(subject)) or ()
     cluster_answers = not troubles.unreachable
     identity = troubles.attempt(lambda: _identity(subject, revisions))
     if identity is not None and subject.registry is not None:
@@ -155,6 +154,12 @@ def _compare(
     return release, tuple(warnings)
 
 
+def _revisions(subject: Subject) -> tuple[Revision, ...]:
+    if subject.silent is not None:
+        raise subject.silent
+    return subject.ports.releases.revisions(subject.app.app_name, subject.settings.namespace)
+
+
 def _identity(subject: Subject, revisions: Sequence[Revision]) -> ImageIdentity | None:
     if subject.unknown_content and subject.app.docker is not None:
         image = Image.under(
@@ -173,25 +178,27 @@ def _is_settled(current: Revision, texts: tuple[str, ...]) -> bool:
 def agree_on_rebuilds(subjects: Sequence[Subject]) -> list[Subject]:
     """Regions that are deployed to together get one image: of the same content, the one that was rebuilt last anywhere.
 
-    What each region runs is remembered with its last revision; alone, a region goes on with what it has.
+    What each region runs is remembered with its last revision; alone, a region goes on with what it has. One that
+    cannot be asked is not asked a second time.
     """
-    with_image = [subject for subject in subjects if subject.context is not None and subject.rebuild is None]
-    if len(with_image) < 2:
+    asked = [index for index, one in enumerate(subjects) if one.context is not None and one.rebuild is None]
+    if len(asked) < 2:
         return list(subjects)
-    questions = [(one.target, partial(_remembered_rebuild, one)) for one in with_image]
+    answers = ask_each([(subjects[index].target, partial(_remembered_rebuild, subjects[index])) for index in asked])
+    failed = dict(answers.failures)
     newest: dict[tuple[str, str], str] = {}
-    for key, rebuild in ask_all(questions):
+    for key, rebuild in answers.given:
         if rebuild is not None:
             newest[key] = max(newest.get(key, ""), rebuild)
     return [
-        replace(subject, rebuild=newest.get(_content(subject))) if subject in with_image else subject
-        for subject in subjects
+        replace(one, rebuild=newest.get(_content(one)), silent=failed.get(one.target)) if index in asked else one
+        for index, one in enumerate(subjects)
     ]
 
 
 def _remembered_rebuild(subject: Subject) -> tuple[tuple[str, str], str | None]:
     """The content of an app, and the salt of its image if that was rebuilt."""
-    revisions = subject.ports.releases.revisions(subject.app.app_name, subject.settings.namespace)
+    revisions = _revisions(subject)
     last, content = revisions[0].record if revisions else None, _content(subject)
     return content, last.rebuild if last is not None and last.content_hash == content[1] else None
 

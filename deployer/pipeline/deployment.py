@@ -7,7 +7,8 @@ execute    per app a fleet: locks, then wave by wave upgrade, watch, ask from ou
            the other regions' results
 report     every target's result, whatever happened to the others
 
-Configuration has been loaded before: what is wrong in any file of any target ends the command there.
+Configuration has been loaded before, as far as it is well. What is wrong in any file of any target, and everything that
+is seen to be wrong while observing, is told in one report; then nothing is changed anywhere.
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from deployer.config import Configuration
+from deployer.config import Loaded
 from deployer.errors import DeployError, InterruptedBySignal, interruption
 from deployer.events import Sink
-from deployer.execute.everywhere import Question, ask_all
+from deployer.execute.everywhere import CommandFor
 from deployer.execute.fleet import Fleet, Member, run_fleets
 from deployer.execute.images import WantedImage, provide_images
-from deployer.execute.observe import Observation, Subject, agree_on_rebuilds, observe
-from deployer.execute.ports import Announcement, DockerContext
+from deployer.execute.observe import Observation, observe
+from deployer.execute.ports import Announcement
 from deployer.execute.services import Services
 from deployer.execute.work import Work
 from deployer.model import DeploymentResult, Image, TargetResult
 from deployer.pipeline.command import Command
-from deployer.pipeline.preparing import docker_context, prepared_manifests
+from deployer.pipeline.observing import Look, observe_all
 from deployer.plan.order import OnFailure, Order, order_of
 from deployer.plan.planner import plan_target
 from deployer.plan.steps import Plan, TargetPlan
@@ -40,6 +41,7 @@ class Request:
     """What is asked for. `deployment` is this deployment's id; times are in seconds.
 
     `timeout`, `waves`, `bake` and `on_failure` override what `Rollout` says; `lock_wait` is how long to wait in line.
+    `command_for` gives the command line for some of the regions.
     """
 
     deployment: str
@@ -51,6 +53,7 @@ class Request:
     waves: str | None = None
     bake: float | None = None
     on_failure: OnFailure | None = None
+    command_for: CommandFor | None = None
 
 
 class Deployment:
@@ -59,13 +62,14 @@ class Deployment:
     def __init__(
         self,
         request: Request,
-        configurations: Sequence[Configuration],
+        loaded: Loaded,
         services: Services,
         sink: Sink,
         confirm: Callable[[Plan], None],
     ) -> None:
         self._request = request
-        self._configurations = configurations
+        self._loaded = loaded
+        self._configurations = loaded.configurations
         self._services = services
         self._sink = sink
         self._confirm = confirm
@@ -122,52 +126,13 @@ class Deployment:
     # Observing: nothing is changed anywhere.
 
     def _observe(self) -> list[Observation]:
-        contexts = self._contexts()
-        subjects = [self._subject(*pair) for pair in zip(self._configurations, contexts, strict=True)]
-        with self._command.phases("compare") as phase:
-            subjects = agree_on_rebuilds(subjects)
-            looks: list[Question[Observation | None]] = [
-                (subject.target, partial(observe, subject)) for subject in subjects
-            ]
-            checks: list[Question[Observation | None]] = [
-                (one.target, partial(self._services.check_account, one.settings, one.target))
-                for one in self._configurations
-            ]
-            seen = [value for value in ask_all([*looks, *checks]) if value is not None]
-            objects = sum(len(one.prepared.objects) for one in seen)
-            phase.detail = f"{objects} objects in {len(seen)} region{'s' if len(seen) != 1 else ''}"
-        return seen
-
-    def _contexts(self) -> list[DockerContext | None]:
-        """The Docker context of each target, its artefacts fetched into the cache."""
-        if not any(one.app.docker for one in self._configurations):
-            return [None] * len(self._configurations)
-        with self._command.phases("artefacts") as phase:
-            contexts = ask_all(
-                [(one.target, partial(docker_context, one, self._services, self._sink)) for one in self._configurations]
-            )
-            phase.detail = "; ".join(
-                dict.fromkeys(
-                    download.src
-                    for one in self._configurations
-                    if one.app.docker
-                    for download in one.app.docker.download
-                )
-            )
-        return contexts
-
-    def _subject(self, configuration: Configuration, context: DockerContext | None) -> Subject:
-        settings, target = configuration.settings, configuration.target
-        return Subject(
-            target=target,
-            settings=settings,
-            app=configuration.app,
-            prepare=partial(prepared_manifests, configuration, self._services),
-            ports=self._services.region(settings, target),
-            context=context,
-            registry=self._services.registry(settings, target) if context else None,
-            rebuild=self._request.deployment if self._request.rebuild else None,
+        request = self._request
+        look = Look(
+            rebuild=request.deployment if request.rebuild else None,
+            refuse_held=not request.plan_only and request.lock_wait <= 0,
+            command_for=request.command_for,
         )
+        return observe_all(self._loaded, look, self._command)
 
     # Doing.
 
@@ -203,7 +168,7 @@ class Deployment:
 
     def _again(self, observation: Observation, image: Image | None) -> Work:
         """The work of a target whose release has moved on since it was observed."""
-        seen = observe(observation.subject)
+        seen = observe(replace(observation.subject, refuse_held=False))  # the lock is ours by now
         if seen.identity is not None and (image is None or seen.identity.image.reference != image.reference):
             (image,) = self._provide_images([seen])
         return self._work(seen, plan_target(seen.facts), image)

@@ -64,6 +64,7 @@ def error_entry(error: DeployError) -> dict[str, Any]:
     return {
         "what": error.what,
         "where": str(error.where) if error.where else None,
+        "regions": list(error.regions),
         "why": error.why,
         "hint": error.hint,
         "chain": list(error.chain),

@@ -274,9 +274,16 @@ def test_a_cluster_that_does_not_answer(repository: Repository) -> None:
     assert "127.0.0.1:9" in f"{error['what']} {error['where']} {error['why']}"
 
 
-def test_with_one_region_down_the_others_can_be_named(repository: Repository) -> None:
-    errors = repository.errors(5, "prod", "all", "site")
-    assert len(errors) == 2
+def test_what_several_regions_have_in_common_is_told_once(repository: Repository) -> None:
+    (error,) = repository.errors(5, "prod", "all", "site")
+    assert (error["regions"], error["hint"].count("to go on")) == (["london", "seoul"], 0)
+
+
+def test_a_wrong_value_in_one_region_does_not_hide_that_another_one_is_down(repository: Repository) -> None:
+    repository.write("group_vars/prod.london.yml", REGION + "Namespase: apps\nRollout: {Timout: 5}\n")
+    wrong, down = repository.errors(2, "prod", "all", "site", "--version", "2")
+    assert (wrong["regions"], wrong["where"]) == (["london"], "group_vars/prod.london.yml:5:11")
+    assert (down["regions"], down["where"]) == (["seoul"], "http://127.0.0.1:9")
 
 
 @pytest.mark.parametrize(
