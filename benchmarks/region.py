@@ -24,11 +24,11 @@ _LIMIT = 120.0
 
 
 class Cluster:
-    """The region's cluster. Use it as a context manager."""
+    """A region's cluster. Use it as a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, region: str = REGION.name) -> None:
         try:
-            self._connection = Connection(read_access(ACCESS / "kubeconfig", REGION.name), timeout=30)
+            self._connection = Connection(read_access(ACCESS / "kubeconfig", region), timeout=30)
         except DeployError as error:
             raise Failed(
                 f"there is no sandbox to measure in ({error.what}: {error.why}); `./wrapper sandbox up`"
@@ -55,6 +55,10 @@ class Cluster:
         if self._ask("DELETE", path, accept=(200, 202, 404)):
             self._end_pods(namespace, all_of_them=True)
             _eventually(lambda: not self._ask("GET", path, accept=(200, 404)), f"the namespace {namespace} does not go")
+
+    def create(self, collection: str, content: Json) -> None:
+        """Make an object in a collection, which is a path such as `/api/v1/namespaces/NAME/secrets`."""
+        self._ask("POST", collection, content, accept=(201,))
 
     def settle(self, namespace: str) -> None:
         """Wait until nothing moves in a namespace any more; pods that are on their way out are helped along."""

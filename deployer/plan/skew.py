@@ -46,7 +46,7 @@ def _differences(
     if row.standing == "unknown":
         return ()
     if row.standing == "missing":
-        return (Difference("state", "missing"),) if present else ()
+        return (Difference("state", "missing", "deployed"),) if present else ()
     found = [Difference("state", row.standing)] if row.standing in BROKEN else []
     if row not in present:  # its first deployment is under way
         return tuple(found)

@@ -18,6 +18,9 @@ _STYLES: dict[Health, str] = {
 }
 _RESET = "\x1b[0m"
 
+_WIDEST = 40
+"""The characters that a cell shows at most."""
+
 _HEADER = ("", "APP", "REGION", "STATE", "VERSION", "REVISION", "PODS", "AGE", "DIGEST", "TAG", "LOCKED BY")
 _GIVEN_UP = ("TAG", "LOCKED BY", "DIGEST", "AGE")
 """The columns that a narrow terminal goes without, the first of them first. The notes tell who holds a lock."""
@@ -41,7 +44,7 @@ def table_lines(
     status: StageStatus, rows: Sequence[ReleaseStatus], *, colour: bool = False, width: int | None = None
 ) -> Iterator[str]:
     """The table, of some of the status's rows; its columns are as wide as all of them need."""
-    cells = {row.target: tuple(map(printable, _cells(row, status))) for row in status.rows}
+    cells = {row.target: tuple(map(_cell, _cells(row, status))) for row in status.rows}
     widths = {name: max(len(line[at]) for line in (_HEADER, *cells.values())) for at, name in enumerate(_HEADER)}
     shown = [name for name in _HEADER if name not in ("LOCKED BY",) or any(row.lock for row in status.rows)]
     for name in _GIVEN_UP:
@@ -55,7 +58,13 @@ def table_lines(
     yield line(_HEADER)
     for row in rows:
         text = line(cells[row.target])
-        yield f"{_STYLES[row.health]}{text}{_RESET}" if colour and row.health != "well" else text
+        styled = text[:1] if row.health == "well" else text
+        yield f"{_STYLES[row.health]}{styled}{_RESET}{text[len(styled) :]}" if colour else text
+
+
+def _cell(text: str) -> str:
+    clean = printable(text)
+    return clean if len(clean) <= _WIDEST else f"{clean[: _WIDEST - 1]}…"
 
 
 def _cells(row: ReleaseStatus, status: StageStatus) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from deployer.errors import DeployError
 from deployer.model.status import Health, ReleaseStatus, StageStatus
-from deployer.report.status import MARKS, holder, notes_of, summary
+from deployer.report.status import MARKS, notes_of, summary
 from deployer.report.words import age, pods, printable, short_digest, short_tag
 
 _MEANINGS: dict[Health, str] = {
@@ -23,35 +23,29 @@ _MEANINGS: dict[Health, str] = {
 
 
 @dataclass(frozen=True)
-class _Fact:
-    """A line in a cell; `full` is what the short text is short for."""
-
-    label: str
-    text: str
-    full: str = ""
-
-
-@dataclass(frozen=True)
 class _Cell:
+    """An app in a region: `brief` and `image` are seen at once, `facts` (labels and texts) when unfolded."""
+
     region: str
     health: Health
     mark: str
     headline: str
     state: str
-    facts: tuple[_Fact, ...] = ()
-    notes: tuple[str, ...] = ()
+    brief: tuple[str, ...]
+    image: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
 
 
 def status_page(status: StageStatus, mask: Callable[[str], str] = str, *, refresh: float | None = None) -> str:
     """The page. `mask` hides secrets in every text; `refresh`: seconds after which a browser reads the file again."""
     from jinja2 import Environment, StrictUndefined
 
-    def text(value: object) -> str:
-        return mask(printable(str(value)))
+    def shown(value: object) -> object:
+        return mask(printable(value)) if isinstance(value, str) else value
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.finalize = lambda value: (
-        text(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=shown
     )
     template = environment.from_string(files(__package__).joinpath("templates/status.html.j2").read_text("utf-8"))
     regions = sorted({row.target.region for row in status.rows if row.target.region}, key=status.regions.index)
@@ -79,29 +73,32 @@ def _apps(status: StageStatus, regions: list[str]) -> Iterator[tuple[str, list[_
 
 
 def _cell(row: ReleaseStatus, status: StageStatus) -> _Cell:
-    facts = [
-        _Fact("revision", str(row.revision)) if row.revision else None,
-        _Fact("pods", pods(row.workloads)) if row.workloads else None,
-        _Fact("tag", short_tag(row.tag), row.tag) if row.tag else None,
-        _Fact("digest", short_digest(row.digest), row.digest) if row.digest else None,
-        _Fact("commit", row.git_commit[:10], row.git_commit) if row.git_commit else None,
-        _Fact("since", _since(row, status), _moment(row.updated)) if row.updated else None,
-        _Fact("by", row.who) if row.who else None,
-        _Fact("locked by", held) if (held := holder(row)) else None,
-    ]
+    since = f"{age((status.taken - row.updated).total_seconds())} ago" if row.updated else None
+    brief = (
+        f"revision {row.revision}" if row.revision else None,
+        f"{pods(row.workloads)} pods" if row.workloads else None,
+        f"{since} by {row.who}" if since and row.who else since,
+    )
+    image = (short_tag(row.tag) if row.tag else None, short_digest(row.digest) if row.digest else None)
+    facts = (
+        ("tag", row.tag),
+        ("digest", row.digest),
+        ("deployment", row.deployment_id),
+        ("commit", row.git_commit),
+        ("made", _moment(row.updated)),
+        ("release", f"{row.name} in namespace {row.namespace}"),
+    )
     return _Cell(
         region=row.target.region,
         health=row.health,
         mark=MARKS[row.health],
         headline=row.version or row.standing,
         state=row.standing,
-        facts=tuple(fact for fact in facts if fact),
+        brief=tuple(text for text in brief if text),
+        image=tuple(text for text in image if text) or ("details",),
+        facts=tuple((label, text) for label, text in facts if text) if row.revision else (),
         notes=tuple(notes_of(row)),
     )
-
-
-def _since(row: ReleaseStatus, status: StageStatus) -> str:
-    return age((status.taken - row.updated).total_seconds()) if row.updated else ""
 
 
 def _error(error: DeployError) -> dict[str, str | None]:
