@@ -18,6 +18,7 @@ COMMANDS: dict[str, Command] = {
     DEFAULT_COMMAND: Command("deploy", "Deploy applications."),
     "plan": Command("plan", "Show what a deployment would change, and change nothing."),
     "history": Command("history", "Show what was deployed, when, by whom, and what became of it."),
+    "rollback": Command("rollback", "Bring back what ran well before."),
     "render": Command("render", "Show the Dockerfile and the manifests as they would be used."),
     "status": Command("status", "Show what runs where: each app in each region of a stage."),
     "unlock": Command("unlock", "Free the lock of an app, after showing who holds it."),

@@ -17,19 +17,25 @@ def answered_yes(question: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def confirm_deletions(plan: Plan, *, yes: bool, pause: Callable[[], AbstractContextManager[None]]) -> None:
+def confirm_deletions(
+    plan: Plan,
+    *,
+    yes: bool,
+    pause: Callable[[], AbstractContextManager[None]],
+    gone_from: str = "the app file",
+) -> None:
     """Ask on a terminal before objects that may hold data are deleted; raises HeldError without a `yes`.
 
     `pause` keeps the terminal free while the question stands. Nothing else is asked: a deployment is wanted, or it
-    would not have been typed.
+    would not have been typed. `gone_from` is what no longer has the objects.
     """
     doomed = [f"{key} in {target.target.region}" for target in plan.targets for key in target.deletes_data]
     if not doomed or yes:
         return
     what = f"this deployment deletes {', '.join(doomed)}"
     if not sys.stdin.isatty():
-        raise HeldError(what, why="its manifest is gone from the app file", hint="add --yes if that is meant")
+        raise HeldError(what, why=f"its manifest is not in {gone_from}", hint="add --yes if that is meant")
     with pause():
-        confirmed = answered_yes(f"{what}, since the app file no longer has it.\nDelete?")
+        confirmed = answered_yes(f"{what}, which is not in {gone_from}.\nDelete?")
     if not confirmed:
         raise HeldError("nothing was deployed", why="the deletion was not confirmed")

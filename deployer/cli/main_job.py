@@ -53,14 +53,21 @@ class Asked:
     verbose: bool = False
 
 
-def run(asked: Asked) -> None:
-    """Do it; raises typer.Exit with the exit code, or the DeployError that ended it before anything was changed."""
+Story = Callable[[Asked, str, "Wiring"], tuple[DeploymentResult, InterruptedBySignal | None]]
+"""What a command does, given its command line, the id of its deployment, and its services."""
+
+
+def run(asked: Asked, story: Story | None = None) -> None:
+    """Do it; raises typer.Exit with the exit code, or the DeployError that ended it before anything was changed.
+
+    `story` is another command's that ends like the main job.
+    """
     from deployer.wiring import Wiring
 
     deployment = new_deployment_id()
     with Wiring(asked.directory, deployment) as wiring:
         try:
-            result, signalled = _deploy(asked, deployment, wiring)
+            result, signalled = (story or _deploy)(asked, deployment, wiring)
         except KeyboardInterrupt as stop:
             raise interruption(stop) from None
         except DeployError as error:

@@ -94,6 +94,10 @@ class Registry(Protocol):
         """The manifest digest (`sha256:…`) of the image's tag, None when the registry does not have it."""
         ...
 
+    def has(self, image: Image) -> bool:
+        """Whether the registry has the image: by its digest where that is known, else by its tag."""
+        ...
+
     def ensure_repository(self, image: Image) -> None:
         """Make the image's repository if it is missing and settings say so; otherwise name what is missing."""
         ...

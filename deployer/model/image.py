@@ -22,6 +22,21 @@ class Image:
         registry, _, path = prefix.rstrip("/").partition("/")
         return cls(registry, f"{path}/{name}" if path else name, tag)
 
+    @classmethod
+    def parse(cls, reference: str) -> Image | None:
+        """The image that a container names with its registry; None for a short name such as `busybox:1`.
+
+        Without a tag it is `latest`, unless there is a digest: then the tag is empty.
+        """
+        name, _, digest = reference.partition("@")
+        registry, slash, rest = name.partition("/")
+        if not slash or not (registry == "localhost" or set(registry) & {".", ":"}):
+            return None
+        repository, colon, tag = rest.rpartition(":")
+        if not colon:
+            repository, tag = rest, "" if digest else "latest"
+        return cls(registry, repository, tag, digest or None)
+
     @property
     def reference(self) -> str:
         """`registry/repository:tag`, as a manifest template spells it."""

@@ -43,7 +43,10 @@ class PhaseTiming:
 
 @dataclass(frozen=True)
 class TargetResult:
-    """What became of one target. `url` is asked from outside, `through` a `host:port` where the settings fix one."""
+    """What became of one target. `url` is asked from outside, `through` a `host:port` where the settings fix one.
+
+    `repairs` tell what an interrupted run had left, and what was done with it.
+    """
 
     target: Target
     outcome: Outcome
@@ -57,13 +60,17 @@ class TargetResult:
     workloads: tuple[WorkloadState, ...] = ()
     phases: tuple[PhaseTiming, ...] = ()
     warnings: tuple[str, ...] = ()
+    repairs: tuple[str, ...] = ()
     error: DeployError | None = None
     evidence: Evidence | None = None
 
 
 @dataclass(frozen=True)
 class DeploymentResult:
-    """What became of one command: every target's result, whatever happened to the others."""
+    """What became of one command: every target's result, whatever happened to the others.
+
+    `action` is the command: `deploy`, `rollback`, …; `origin` the stage that a promotion comes from.
+    """
 
     deployment_id: str
     stage: str
@@ -72,6 +79,8 @@ class DeploymentResult:
     seconds: float
     targets: tuple[TargetResult, ...] = ()
     phases: tuple[PhaseTiming, ...] = ()
+    action: str = "deploy"
+    origin: str | None = None
 
     @property
     def failed(self) -> bool:

@@ -9,12 +9,18 @@ from datetime import UTC, datetime
 
 from deployer import __version__
 from deployer.config import Configuration
+from deployer.errors import InterruptedBySignal, interruption
 from deployer.events import Sink, WarningRaised
 from deployer.execute.announcing import Announcer
 from deployer.execute.phases import Phases
 from deployer.execute.services import Services
 from deployer.model import App, DeploymentRecord, DeploymentResult, Holder, Image, Target, TargetResult
 from deployer.plan.identity import deployment_id
+from deployer.report.announcement import finished
+
+_PATIENCE = 12.0
+_LAST_WORDS = 3.0
+"""Seconds for telling Slack how it ended, and the same after a signal."""
 
 
 def new_deployment_id() -> str:
@@ -23,14 +29,20 @@ def new_deployment_id() -> str:
 
 
 class Command:
-    """One command under way. `action` is its name (`deploy`, `rollback`, …), `deployment` its id."""
+    """One command under way. `action` is its name (`deploy`, `rollback`, …), `deployment` its id.
 
-    def __init__(self, action: str, deployment: str, stage: str, services: Services, sink: Sink) -> None:
+    `origin` is the stage that a promotion comes from.
+    """
+
+    def __init__(
+        self, action: str, deployment: str, stage: str, services: Services, sink: Sink, origin: str | None = None
+    ) -> None:
         self.action = action
         self.deployment = deployment
         self.stage = stage
         self.services = services
         self.sink = sink
+        self.origin = origin
         self.phases = Phases(sink)
         self._began = time.monotonic()
         self._started = datetime.now(UTC)
@@ -53,6 +65,7 @@ class Command:
             "started": self._started.isoformat(timespec="seconds"),
             "tool_version": __version__,
             "action": self.action,
+            "promoted_from": self.origin,
             "fleet": ",".join(sorted(fleet)),
         }
         return DeploymentRecord(
@@ -78,7 +91,24 @@ class Command:
             seconds=time.monotonic() - self._began,
             targets=tuple(targets),
             phases=tuple(self.phases.timings),
+            action=self.action,
+            origin=self.origin,
         )
+
+    def conclude(
+        self, announcer: Announcer, targets: Sequence[TargetResult], signalled: InterruptedBySignal | None
+    ) -> tuple[DeploymentResult, InterruptedBySignal | None]:
+        """The command's result, announced; and the signal that cut it short, also one that comes only now.
+
+        Who was told to stop does not wait for Slack as long as others do.
+        """
+        result = self.result(targets)
+        patience = _PATIENCE if signalled is None else _LAST_WORDS if not signalled.at_once else 0.0
+        try:
+            self.warn(*announcer.end(finished(result), patience))
+        except KeyboardInterrupt as stop:
+            signalled = signalled or interruption(stop)
+        return result, signalled
 
     def warn(self, *warnings: str) -> None:
         """Tell what does not stop us."""

@@ -14,10 +14,17 @@ _TEXT_LIMIT = 2900
 """Slack takes 3000 characters in a section (its reference of block elements)."""
 
 
-def started(plan: Plan, *, deployment_id: str, stage: str, who: str, git_commit: str | None) -> Announcement:
-    """The message at the beginning: what goes where, by whom."""
-    headline = f":hourglass_flowing_sand: {who} is deploying {_subject([p.target.application for p in plan.targets])}"
-    headline += f" to {stage} {_subject([p.target.region for p in plan.targets])}"
+_DOING = {"deploy": ("is deploying", "to"), "rollback": ("is rolling back", "in")}
+"""How the beginning of a command is told, by its name."""
+
+
+def started(
+    plan: Plan, *, deployment_id: str, stage: str, who: str, git_commit: str | None, action: str = "deploy"
+) -> Announcement:
+    """The message at the beginning: what goes where, by whom. `action` is the command's name."""
+    doing, where = _DOING.get(action, _DOING["deploy"])
+    headline = f":hourglass_flowing_sand: {who} {doing} {_subject([p.target.application for p in plan.targets])}"
+    headline += f" {where} {stage} {_subject([p.target.region for p in plan.targets])}"
     lines = [_planned(target) for target in plan.targets]
     return _message(headline, lines, _context(deployment_id, git_commit))
 

@@ -12,6 +12,7 @@ from deployer.report.terminal import evidence_lines
 def json_document(result: DeploymentResult) -> dict[str, Any]:
     """The documented JSON document of a deployment (docs/json.md). Times are in seconds."""
     return {
+        "action": result.action,
         "deployment": result.deployment_id,
         "stage": result.stage,
         "who": result.who,

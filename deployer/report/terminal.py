@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from deployer.model import DeploymentResult, Evidence, TargetResult
 from deployer.report.words import duration, pods
 
-_MARKS = {"unchanged": "=", "deployed": "✔", "planned": "·"}
+_MARKS = {"unchanged": "=", "deployed": "✔", "restored": "✔", "planned": "·"}
 _STYLES = {"✔": "\x1b[32m", "=": "\x1b[36m", "·": "\x1b[36m", "✘": "\x1b[31m"}
 _RESET = "\x1b[0m"
 

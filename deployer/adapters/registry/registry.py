@@ -46,10 +46,18 @@ class HttpRegistry:
 
     def digest(self, image: Image) -> str | None:
         """What the port says: one HEAD (and its login)."""
+        return self._digest(image, image.tag)
+
+    def has(self, image: Image) -> bool:
+        """What the port says."""
+        return self._digest(image, image.digest or image.tag) is not None
+
+    def _digest(self, image: Image, reference: str) -> str | None:
+        """The digest of what the image's repository has under a tag or a digest; None when it has nothing."""
         connection = self.connection(image)
 
         def ask(method: str) -> tuple[int, str | None, bytes]:
-            path = f"/v2/{image.repository}/manifests/{image.tag}"
+            path = f"/v2/{image.repository}/manifests/{reference}"
             headers = {"Accept": ACCEPT}
             with connection.request(method, path, image.repository, accept=(200, 404), headers=headers) as response:
                 content = read(response) if method == "GET" else b""
