@@ -390,3 +390,18 @@ def test_unlocking_needs_no_manifests_that_work_and_no_other_region(project: Pro
     assert "seoul" in done.stderr
     assert done.stdout == f"london {project.name}: freed\n"
     assert _leases(project, "london") == []
+
+
+def test_a_deployment_respects_a_lock_and_waits_for_it_where_asked(project: Project) -> None:
+    _hold(project, "london", "d-1")
+    refused = project.deploy(region="london").expect(4)
+    assert "anna@laptop" in refused.stderr and "--lock-wait" in refused.stderr
+    assert project.revisions == []
+
+    waiting = project.start("local", "london", project.name, "--lock-wait", "60s")
+    waiting.wait_for("anna@laptop", 30)
+    assert project.revisions == []
+    project.run("unlock", "local", "london", project.name, "--yes").expect(0)
+    waiting.done().expect(0)
+    assert [each.verified for each in project.revisions] == [True]
+    assert _leases(project, "london") == [], "given back"
