@@ -12,6 +12,7 @@ from deployer.events import Event as Happened
 from deployer.events import Sink
 from deployer.execute.ports import Probe, ReleaseRequest
 from deployer.model import DeploymentRecord, Ending, Holder, Json, LockState, ObjectKey, Permission, Revision
+from deployer.model.status import ReleaseHead
 
 
 class RecordingSink:
@@ -89,6 +90,14 @@ class FakeReleases:
     fail: DeployError | None = None
     fail_rollback: DeployError | None = None
     done: list[tuple[Any, ...]] = field(default_factory=list)
+    known: Mapping[str, ReleaseHead] | DeployError = field(default_factory=dict)
+    """What `heads` tells of: all releases of the cluster, this one among them or not."""
+
+    def heads(self, namespace: str, names: Collection[str] | None = None) -> Mapping[str, ReleaseHead]:
+        self.done.append(("heads", namespace, None if names is None else sorted(names)))
+        if isinstance(self.known, DeployError):
+            raise self.known
+        return {name: head for name, head in self.known.items() if names is None or name in names}
 
     def revisions(self, name: str, namespace: str) -> tuple[Revision, ...]:
         return tuple(self.stored)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,15 +22,24 @@ class Secrets:
 
     def __init__(self, *secrets: Json) -> None:
         self.content = {secret["metadata"]["name"]: secret for secret in secrets}
+        self.selectors: list[str] = []
 
     def list(
-        self, api_version: str, kind: str, namespace: str | None, labels: Mapping[str, str] | None = None
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str | None,
+        labels: Mapping[str, str] | None = None,
+        *,
+        selector: str = "",
     ) -> list[Json]:
         assert (api_version, kind, namespace) == ("v1", "Secret", NAMESPACE)
+        self.selectors.append(selector)
         return [
             secret
             for secret in self.content.values()
             if all(secret["metadata"]["labels"].get(name) == value for name, value in (labels or {}).items())
+            and chosen(secret["metadata"]["labels"], selector)
         ]
 
     def patch(self, key: ObjectKey, change: Json) -> Json:
@@ -37,6 +47,20 @@ class Secrets:
         self.content[key.name] = merged(self.content[key.name], change)
         changed: Json = self.content[key.name]
         return changed
+
+
+def chosen(labels: Mapping[str, str], selector: str) -> bool:
+    """Whether a label selector of Kubernetes chooses these labels."""
+    for part in re.findall(r"[^,(]+(?:\([^)]*\))?", selector):
+        if match := re.fullmatch(r"(\S+) in \((.*)\)", part):
+            if labels.get(match[1]) not in match[2].split(","):
+                return False
+        elif match := re.fullmatch(r"([^!=]+)(!?=)(.*)", part):
+            if (labels.get(match[1]) == match[3]) != (match[2] == "="):
+                return False
+        else:
+            raise AssertionError(part)
+    return True
 
 
 def merged(target: Any, change: Any) -> Any:
