@@ -104,7 +104,9 @@ class NotPermitted(UnreachableError):
 
 
 class InterruptedBySignal(DeployError):
-    """The user or the system asked us to stop."""
+    """The user or the system asked us to stop. `at_once`: they asked again while we were cleaning up."""
+
+    at_once = False
 
     def __init__(self, signal_number: int, what: str = "stopped by a signal") -> None:
         super().__init__(what)

@@ -337,7 +337,10 @@ class Wiring:
         """A directory that only this user can read, and that is gone after the command. It never holds a secret."""
         with self._lock:
             if self._directory is None:
+                from deployer.adapters import process
+
                 self._directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="deploy-")))
+                self._stack.callback(process.end_all, 2.0)  # before: a helm that was left behind writes into it
             return self._directory
 
 

@@ -6,6 +6,9 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+_LAST = 3.0
+"""Seconds for programs that still run when we end."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `deploy` with these arguments (default: the process's own); the exit code as the contract documents it."""
@@ -24,13 +27,16 @@ def entry() -> NoReturn:
     All is cleaned up when `main` returns; taking the interpreter apart would cost a tenth of a second more.
     """
     import os
+    import signal
 
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:  # it was closed when we were started
             setattr(sys, name, open(os.devnull, "r+"))  # noqa: PTH123, SIM115 -- until the process ends
     code = main()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # we are ending, and must do it in order
     if process := sys.modules.get("deployer.adapters.process"):
-        process.end_all()  # what a thread that was left behind still runs; exit hooks do not run below
+        process.end_all(_LAST)  # what a thread that was left behind still runs; exit hooks do not run below
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

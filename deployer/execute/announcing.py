@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Thread
+from time import monotonic
 
 from deployer.execute.ports import Announcement, Notifier
 
@@ -23,11 +24,15 @@ class Announcer:
         """Announce in the background."""
         self._start(announcement)
 
-    def end(self, announcement: Announcement) -> list[str]:
-        """Announce once what was begun is through; what went wrong, one warning for each notifier."""
-        self._wait()
+    def end(self, announcement: Announcement, patience: float = 2 * _PATIENCE) -> list[str]:
+        """Announce once what was begun is through; what went wrong, one warning for each notifier.
+
+        `patience` is for how many seconds this may take in all.
+        """
+        deadline = monotonic() + patience
+        self._wait(min(_PATIENCE, patience / 2))
         self._start(announcement)
-        self._wait()
+        self._wait(max(0.0, min(_PATIENCE, deadline - monotonic())))
         return list(dict.fromkeys(self._warnings.values()))
 
     def _start(self, announcement: Announcement) -> None:
@@ -41,7 +46,8 @@ class Announcer:
         if warning:
             self._warnings[index] = warning
 
-    def _wait(self) -> None:
+    def _wait(self, seconds: float) -> None:
+        deadline = monotonic() + seconds
         for thread in self._threads:
-            thread.join(_PATIENCE)
+            thread.join(max(0.0, deadline - monotonic()))
         self._threads.clear()

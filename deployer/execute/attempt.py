@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from threading import Event
+from threading import Event, Thread
+from time import sleep
 
-from deployer.errors import DeployError, DeploymentFailed
+from deployer.errors import DeployError, DeploymentFailed, HeldError
 from deployer.events import Sink, WarningRaised
 from deployer.execute.phases import Phases
 from deployer.execute.ports import HeldLock
@@ -14,11 +16,16 @@ from deployer.execute.watch import WatchResult, watch
 from deployer.execute.work import Work
 from deployer.model import Ending, Evidence, Json, ObjectKey, Outcome, TargetResult, WorkloadState
 
+_AGAIN = 0.2
+"""Seconds after which a helm that may only have been starting is asked to stop once more."""
+
 
 class Attempt:
     """A target's work under way. `revision` is what the attempt has made so far, `workloads` what was seen last.
 
-    `lock` is None where nothing else can be at work (tests of one step). `stop` may be called from any thread.
+    `lock` is None where nothing else can be at work (tests of one step). `stop` may be called from any thread. `busy`
+    is whether a step is under way, `begun` whether any ever was. `repairs` tell what was left by an interrupted run,
+    and what became of it.
     """
 
     def __init__(self, work: Work, sink: Sink, lock: HeldLock | None = None) -> None:
@@ -30,11 +37,36 @@ class Attempt:
         self.stopping = Event()
         self.lock = lock
         self.lost = False
+        self.begun = False
+        self.busy = False
+        self.repairs: list[str] = []
+        self._changing = Event()
+        self._abandoned = False
 
     def stop(self) -> None:
-        """Begin no new step; a running helm is asked to stop."""
+        """Begin no new step; a helm that changes something is asked to stop. One that takes it back is left to end."""
         self.stopping.set()
-        self.work.ports.releases.stop()
+        Thread(target=self._cut_short, daemon=True).start()
+
+    def _cut_short(self) -> None:
+        while self._changing.is_set():
+            self.work.ports.releases.stop()
+            sleep(_AGAIN)
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Around the change that a stop may cut short. Raises DeploymentFailed when it must not begin any more."""
+        self._changing.set()  # before the look at `stopping`, so that no stop goes unnoticed
+        try:
+            self.stop_if_asked()
+            self.about_to_change()
+            yield
+        finally:
+            self._changing.clear()
+
+    def abandon(self) -> None:
+        """Nobody waits for us any more, and our process is about to end: change nothing from now on."""
+        self._abandoned = True
 
     def lose(self) -> None:
         """The lock is somebody else's now, and so is the region."""
@@ -43,6 +75,8 @@ class Attempt:
 
     def about_to_change(self) -> None:
         """Before each change of the cluster: raises HeldError when the lock is no longer ours."""
+        if self._abandoned:
+            raise HeldError("it was stopped for good", where=self.work.place)
         if self.lock is not None:
             self.lock.confirm()
 
@@ -77,6 +111,15 @@ class Attempt:
         self.workloads = result.workloads
         return result
 
+    def repaired(self, text: str) -> None:
+        """Tell what was left by an interrupted run, and what was done with it."""
+        self.repairs.append(text)
+        self.warn(f"an interrupted run left its traces: {text}")
+
+    def unchanged(self) -> TargetResult:
+        """The result where nothing is to be done."""
+        return replace(self.work.unchanged(), repairs=tuple(self.repairs))
+
     def warn(self, text: str) -> None:
         """Tell something that does not stop us."""
         self.sink.emit(WarningRaised(text, self.work.target))
@@ -90,6 +133,7 @@ class Attempt:
             revision=self.revision,
             workloads=self.workloads,
             phases=tuple(self.phases.timings),
+            repairs=tuple(self.repairs),
             error=error,
             evidence=evidence,
         )

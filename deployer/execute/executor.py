@@ -45,9 +45,8 @@ class Execution:
             self._refuse_stale_plan()
             attempt.about_to_change()
             if work.plan.repair is not None and (done := releases.repair(name, work.namespace, timeout=work.timeout)):
-                attempt.warn(f"an interrupted run left its traces; {done}")
-            with self._hooks_watched():
-                attempt.about_to_change()
+                attempt.repaired(done)
+            with self._hooks_watched(), attempt.changing():
                 attempt.revision = self._new_revision()
             phase.detail = f"revision {attempt.revision}"
 
@@ -111,6 +110,8 @@ class Execution:
     def _watch(self) -> None:
         with self._attempt.phases("rollout") as phase:
             result = self._attempt.watch(self._work.prepared.objects, self._work.timeout)
+            if result.ended == "stopped":
+                raise DeploymentFailed(f"stopped before {self._work.app.app_name} was ready", where=self._work.place)
             if not result.ready:
                 raise DeploymentFailed(
                     f"{self._work.app.app_name} did not become ready", where=self._work.place, why=result.reason

@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from threading import Event
+from threading import Event, Thread
+from time import monotonic
 
-from deployer.errors import DeployError, HeldError, InterruptedBySignal
+from deployer.errors import DeployError, DeploymentFailed, HeldError, InterruptedBySignal
 from deployer.events import LockAwaited, Sink
 from deployer.execute.attempt import Attempt
 from deployer.execute.everywhere import ask_all
@@ -24,13 +25,20 @@ from deployer.execute.work import Work
 from deployer.model import Holder, Target, TargetResult
 from deployer.plan.order import Order
 
+_LOCKS_BACK = 2.0
+"""Seconds for giving locks back once the waiting for a fleet was given up."""
+
 
 @dataclass(frozen=True)
 class Member:
-    """A region's work, and how to plan it again when the release has moved on since."""
+    """A region's work, and how to plan it again when the release has moved on since.
+
+    `always`: it is locked and planned again even where nothing seems to have changed or to be done.
+    """
 
     work: Work
     again: Callable[[], Work]
+    always: bool = False
 
 
 class Fleet:
@@ -58,19 +66,53 @@ class Fleet:
 
     def run(self) -> None:
         """Everything; `results` has an entry for each target afterwards. Raises nothing but defects."""
-        locks: list[HeldLock] = []
         try:
-            for attempt in self._attempts:
-                if attempt.work.plan.release_action != "none":
+            for attempt, member in zip(self._attempts, self._members, strict=True):
+                if member.always or attempt.work.plan.release_action != "none":
                     attempt.lock = self._take_lock(attempt)
-                    locks.append(attempt.lock)
+                    _tell_of_holder(attempt, attempt.lock)
             self._look_again()
             self._waves.run()
         except DeployError as error:  # nothing has been changed: every region ends for the same reason
             for work in self.works:
                 self.results.setdefault(work.target, work.result("not started", error=error))
         finally:
-            run_all([lock.release for lock in locks])
+            self._release(self._attempts)
+
+    def _release(self, attempts: Sequence[Attempt], patience: float | None = None) -> None:
+        threads = [Thread(target=one.lock.release, daemon=True) for one in attempts if one.lock is not None]
+        for thread in threads:
+            thread.start()
+        deadline = None if patience is None else monotonic() + patience
+        for thread in threads:
+            thread.join(None if deadline is None else max(0.0, deadline - monotonic()))
+
+    def leave(self, *, at_once: bool) -> None:
+        """Stop waiting for it: what still runs changes nothing more, and the regions in which nothing runs are freed.
+
+        The locks of the others are left to expire, since nobody knows what still happens there.
+        """
+        for attempt in self._attempts:
+            attempt.abandon()
+        if not at_once:
+            self._release([attempt for attempt in self._attempts if not attempt.busy], _LOCKS_BACK)
+
+    def result(self, attempt: Attempt, outcome: Outcome[None]) -> TargetResult:
+        """What is known of a region by now; `outcome` is what the fleet as a whole came to."""
+        work = attempt.work
+        if known := self.results.get(work.target):
+            return known
+        if not outcome.finished and not attempt.begun:
+            error = DeploymentFailed(f"{work.target.region} was not begun", why="it was stopped before its turn")
+            return work.result("not started", error=error)
+        unknown: Outcome[TargetResult] = Outcome()
+        unknown.error = outcome.error
+        return work.result_of(unknown)
+
+    @property
+    def attempts(self) -> Sequence[Attempt]:
+        """One for each region."""
+        return self._attempts
 
     def interrupt(self) -> None:
         """No new step begins; running ones are asked to end. Callable from any thread."""
@@ -106,11 +148,21 @@ class Fleet:
         )
 
 
+def _tell_of_holder(attempt: Attempt, lock: HeldLock) -> None:
+    """Whose lock we took over, if somebody's."""
+    if lock.taken_over is not None:
+        holder = lock.taken_over.holder
+        whose = f"of {holder}" if holder else "of another tool"
+        why = "whose process has ended" if lock.taken_over.alive is False else "which had expired"
+        attempt.repaired(f"took over the lock {whose}, {why}")
+
+
 def _renew(attempt: Attempt, member: Member) -> None:
     work = attempt.work
-    revisions = work.ports.releases.revisions(work.app.app_name, work.namespace)
-    if (revisions[0].number if revisions else None) == work.plan.current_revision:
-        return
+    if not member.always:
+        revisions = work.ports.releases.revisions(work.app.app_name, work.namespace)
+        if (revisions[0].number if revisions else None) == work.plan.current_revision:
+            return
     renewed = member.again()
     if not set(renewed.plan.deletes_data) <= set(work.plan.deletes_data):
         raise HeldError(
@@ -124,7 +176,7 @@ def _renew(attempt: Attempt, member: Member) -> None:
 def run_fleets(fleets: Sequence[Fleet]) -> tuple[dict[Target, TargetResult], InterruptedBySignal | None]:
     """Run all fleets at once; every target's result, and the signal that came, if one did.
 
-    A fleet that does not end within 20 seconds of a signal is left behind with the results that it has by then.
+    A fleet that does not end soon after a signal is left behind with the results that it has by then.
     """
 
     def interrupt() -> None:
@@ -133,9 +185,8 @@ def run_fleets(fleets: Sequence[Fleet]) -> tuple[dict[Target, TargetResult], Int
 
     outcomes, signalled = run_all([fleet.run for fleet in fleets], interrupt=interrupt)
     results: dict[Target, TargetResult] = {}
+    unfinished = [fleet for fleet, outcome in zip(fleets, outcomes, strict=True) if not outcome.finished]
+    run_all([partial(fleet.leave, at_once=signalled is not None and signalled.at_once) for fleet in unfinished])
     for fleet, outcome in zip(fleets, outcomes, strict=True):
-        unknown: Outcome[TargetResult] = Outcome()
-        unknown.error = outcome.error
-        for work in fleet.works:
-            results[work.target] = fleet.results.get(work.target) or work.result_of(unknown)
+        results |= {attempt.work.target: fleet.result(attempt, outcome) for attempt in fleet.attempts}
     return results, signalled

@@ -12,6 +12,9 @@ from deployer.errors import DeployError, InterruptedBySignal, interruption, rais
 
 T = TypeVar("T")
 
+WIND_DOWN = 10.0
+"""Seconds that work gets to end after a signal. All that follows (locks, Slack, the end of helm) must fit into 20."""
+
 
 class Outcome(Generic[T]):
     """What one job came to: a value, an error, or neither while it is still running."""
@@ -26,14 +29,14 @@ def run_all(
     jobs: Sequence[Callable[[], T]],
     *,
     interrupt: Callable[[], None] = lambda: None,
-    grace: float = 20.0,
+    grace: float = WIND_DOWN,
 ) -> tuple[list[Outcome[T]], InterruptedBySignal | None]:
     """Run all jobs, each in a thread of its own; the outcomes in the jobs' order.
 
     When a signal interrupts the waiting, `interrupt` is called once to ask the jobs to end, and they get `grace`
     seconds; what has not ended by then is left behind (threads are daemons) and its outcome is not finished. The
     signal is handed back beside the outcomes, so that the caller can report them before it ends. A second signal
-    ends the waiting at once.
+    ends the waiting at once (`InterruptedBySignal.at_once`).
     """
     outcomes: list[Outcome[T]] = [Outcome() for _ in jobs]
     done: SimpleQueue[int] = SimpleQueue()
@@ -51,8 +54,12 @@ def run_all(
     running: set[int] = set()
     signalled: InterruptedBySignal | None = None
     deadline: float | None = None
+    told = False
     while True:
         try:
+            if signalled is not None and not told:
+                told = True
+                interrupt()
             if signalled is None:
                 for index in to_start:
                     running.add(index)
@@ -64,10 +71,10 @@ def run_all(
             break
         except (InterruptedBySignal, KeyboardInterrupt) as error:
             if signalled is not None:
+                signalled.at_once = True
                 break
             signalled = error if isinstance(error, InterruptedBySignal) else interruption(error)
             deadline = monotonic() + grace
-            interrupt()
     return outcomes, signalled
 
 

@@ -18,15 +18,23 @@ def fail(attempt: Attempt, error: DeployError) -> TargetResult:
     if attempt.lost:
         error.hint = "the lock is somebody else's now, and so is what happens next: nothing more was changed from here"
         return attempt.result("failed", error)
-    evidence = _evidence(attempt)
-    if attempt.revision is None and not _left_something(attempt):
-        return attempt.result("interrupted" if attempt.stopping.is_set() else "failed", error, evidence)
-    failed = attempt.revision
-    outcome, trouble = _go_back(attempt)
+    stopped = attempt.stopping.is_set()
+    evidence = None if stopped else _evidence(attempt)  # a container that hangs would keep us from going back in time
+    recovery = f"{attempt.work.recovery} repairs what is left, and so does the next deployment"
+    try:
+        failed = _left_behind(attempt)
+    except DeployError as trouble:
+        error.hint = f"whether something of it is left cannot be seen: {trouble}\n{recovery}"
+        return attempt.result("interrupted" if stopped else "failed", error, evidence)
+    if failed is None:
+        return attempt.result("not started" if stopped else "failed", error, evidence)
+    outcome, left = _go_back(attempt)
     if outcome != "uninstalled":
         _write_down(attempt, failed)
-    if trouble is not None:
-        error.hint = f"{trouble}\nrun the same command again once the cause is mended: it repairs what is left"
+    if left is not None:
+        error.hint = f"{left}\n{recovery}"
+    elif outcome == "interrupted":
+        error.hint = f"the way back was begun and not awaited: {attempt.work.recovery} sees to the rest"
     return attempt.result("interrupted" if attempt.stopping.is_set() else outcome, error, evidence)
 
 
@@ -52,24 +60,22 @@ def _evidence(attempt: Attempt) -> Evidence | None:
         return collect(attempt.work.ports.cluster, attempt.work.namespace, attempt.workloads)
 
 
-def _left_something(attempt: Attempt) -> bool:
-    """Whether a failed change has left a revision of its own behind."""
+def _left_behind(attempt: Attempt) -> int | None:
+    """The revision that a failed change has made; None when it has made none."""
+    if attempt.revision is not None:
+        return attempt.revision
     work = attempt.work
-    try:
-        revisions = work.ports.releases.revisions(work.app.app_name, work.namespace)
-    except DeployError:
-        return False
-    return bool(revisions) and revisions[0].deployment_id == work.record.deployment_id
+    revisions = work.ports.releases.revisions(work.app.app_name, work.namespace)
+    return revisions[0].number if revisions and revisions[0].deployment_id == work.record.deployment_id else None
 
 
-def _write_down(attempt: Attempt, revision: int | None) -> None:
+def _write_down(attempt: Attempt, revision: int) -> None:
     """Keep with the revision how the attempt at it ended; history is worth no failure of its own."""
     work = attempt.work
-    if revision is not None:
-        with suppress(DeployError):
-            attempt.about_to_change()
-            ended: Ending = "interrupted" if attempt.stopping.is_set() else "failed"
-            work.ports.releases.mark(work.app.app_name, work.namespace, revision, verified=False, ended=ended)
+    with suppress(DeployError):
+        attempt.about_to_change()
+        ended: Ending = "interrupted" if attempt.stopping.is_set() else "failed"
+        work.ports.releases.mark(work.app.app_name, work.namespace, revision, verified=False, ended=ended)
 
 
 def _go_back(attempt: Attempt) -> tuple[Outcome, str | None]:
@@ -105,6 +111,8 @@ def _await_old_revision(attempt: Attempt, back_to: int) -> tuple[Outcome, str | 
     stored = work.ports.releases.revisions(work.app.app_name, work.namespace)
     objects = next((revision.objects() for revision in stored if revision.number == attempt.revision), ())
     result = attempt.watch(objects, min(work.timeout, 300.0), remove=work.ports.cluster.delete)
+    if result.ended == "stopped":
+        return "interrupted", None
     if not result.ready:
         return "failed", f"rolled back to revision {back_to}, which does not become ready: {result.reason}"
     if work.plan.good_revision == back_to:

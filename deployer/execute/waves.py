@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from threading import Event
@@ -44,7 +44,7 @@ class Waves:
         for number, wave in enumerate(waves, 1):
             if self._stopping.is_set():
                 break
-            self._run_wave(wave)
+            self._each(self._run_one, wave)
             begun += wave
             if number < len(waves) and self._order.bake and not self._failed(begun):
                 self._bake(begun)
@@ -63,24 +63,28 @@ class Waves:
     def _failed(self, attempts: Sequence[Attempt]) -> list[Attempt]:
         return [attempt for attempt in attempts if self._results[attempt.work.target].outcome not in SUCCESSES]
 
-    def _run_wave(self, wave: Sequence[Attempt]) -> None:
-        outcomes, _ = run_all([partial(self._run_one, attempt) for attempt in wave])
-        for attempt, outcome in zip(wave, outcomes, strict=True):
+    def _each(self, step: Callable[[Attempt], TargetResult], attempts: Sequence[Attempt]) -> None:
+        """A step of several attempts at once; the result of each is known as soon as it has one."""
+        outcomes, _ = run_all([partial(self._one, step, attempt) for attempt in attempts])
+        for attempt, outcome in zip(attempts, outcomes, strict=True):
             self._results[attempt.work.target] = attempt.work.result_of(outcome)
 
+    def _one(self, step: Callable[[Attempt], TargetResult], attempt: Attempt) -> TargetResult:
+        attempt.begun = attempt.busy = True
+        try:
+            result = step(attempt)
+            self._results[attempt.work.target] = result  # also when the waiting for the others is given up
+            return result
+        finally:
+            attempt.busy = False
+
     def _run_one(self, attempt: Attempt) -> TargetResult:
-        work = attempt.work
-        result = work.unchanged() if work.plan.release_action == "none" else Execution(attempt).run()
-        self._results[work.target] = result  # known at once, also when the waiting for the others is given up
-        return result
+        return attempt.unchanged() if attempt.work.plan.release_action == "none" else Execution(attempt).run()
 
     # Between two waves.
 
     def _bake(self, begun: Sequence[Attempt]) -> None:
-        advanced = [attempt for attempt in begun if attempt.revision is not None]
-        outcomes, _ = run_all([partial(self._bake_one, attempt) for attempt in advanced])
-        for attempt, outcome in zip(advanced, outcomes, strict=True):
-            self._results[attempt.work.target] = attempt.work.result_of(outcome)
+        self._each(self._bake_one, [attempt for attempt in begun if attempt.revision is not None])
 
     def _bake_one(self, attempt: Attempt) -> TargetResult:
         target = attempt.work.target
@@ -92,8 +96,7 @@ class Waves:
             attempt.mark(verified=False)
         except DeployError as error:
             attempt.warn(f"revision {attempt.revision} still counts as good: {error}")
-        self._results[target] = fail(attempt, trouble)
-        return self._results[target]
+        return fail(attempt, trouble)
 
     # After a failure.
 
@@ -104,9 +107,7 @@ class Waves:
             for attempt in begun
             if attempt.revision is not None and self._results[attempt.work.target].outcome in SUCCESSES
         ]
-        outcomes, _ = run_all([partial(revert, attempt, why) for attempt in advanced])
-        for attempt, outcome in zip(advanced, outcomes, strict=True):
-            self._results[attempt.work.target] = attempt.work.result_of(outcome)
+        self._each(partial(revert, why=why), advanced)
 
     def _tell_the_rest(self, culprits: Sequence[TargetResult]) -> None:
         """Regions whose wave never began."""
@@ -116,7 +117,7 @@ class Waves:
             if work.target in self._results:
                 continue
             if work.plan.release_action == "none":
-                self._results[work.target] = work.unchanged()
+                self._results[work.target] = attempt.unchanged()
             else:
                 error = DeploymentFailed(f"{work.target.region} was not begun", why=why)
                 self._results[work.target] = work.result("not started", error=error)

@@ -76,6 +76,11 @@ class Work:
         return self.health.connect_to if self.url else None
 
     @property
+    def recovery(self) -> str:
+        """The command that repairs what an interrupted or failed run has left, as a hint names it."""
+        return f"`deploy recover {self.target}`"
+
+    @property
     def place(self) -> str:
         """Where this is, for errors: `prod london`."""
         return f"{self.target.stage} {self.target.region}"
@@ -128,6 +133,7 @@ class Work:
             error = DeployError(f"{self.target} ended in a defect of the tool", why=type(job.error).__name__)
             return self.result("failed", error=error)
         error = DeployError(
-            f"{self.target} did not stop in time", hint="run the same command again: it repairs what is left"
+            f"{self.target} did not stop in time",
+            hint=f"{self.recovery} repairs what is left, and so does the next deployment",
         )
         return self.result("interrupted", error=error)

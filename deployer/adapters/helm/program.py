@@ -94,9 +94,9 @@ class Program:
     def stop(self) -> None:
         """Ask a running helm to stop: it writes down the release as failed. Callable from any thread."""
         with self._lock:
-            self._stopped |= self._running
-            for stream in self._running:
+            for stream in self._running - self._stopped:
                 stream.terminate()
+            self._stopped |= self._running
 
     def major(self) -> int:
         """The first part of helm's version."""
