@@ -10,7 +10,7 @@ from typing import Any
 from deployer.model.history import Deployed, HistoryEntry, RegionHistory, RevisionOutcome
 from deployer.plan.history import by_deployment
 from deployer.report.document import error_entry
-from deployer.report.words import age
+from deployer.report.words import age, printable, short_digest
 
 _RUNS = "▶"
 _COLOURS: dict[RevisionOutcome, str] = {
@@ -64,7 +64,7 @@ def history_lines(
 
 def _revisions(entries: Sequence[HistoryEntry], now: datetime) -> list[_Column]:
     def column(header: str, text: Callable[[HistoryEntry], str | None], rank: int = 0) -> _Column:
-        return _Column(header, [text(entry) or "-" for entry in entries], rank)
+        return _Column(header, [printable(text(entry) or "-") for entry in entries], rank)
 
     return [
         _Column("REVISION", [f"{_RUNS if one.running else ' '} {one.revision}" for one in entries]),
@@ -73,7 +73,7 @@ def _revisions(entries: Sequence[HistoryEntry], now: datetime) -> list[_Column]:
         column("ACTION", lambda one: one.action),
         column("VERSION", _version),
         column("TAG", lambda one: one.tag, 7),
-        column("DIGEST", lambda one: one.digest.removeprefix("sha256:")[:12] if one.digest else None, 5),
+        column("DIGEST", lambda one: short_digest(one.digest) if one.digest else None, 5),
         column("WHO", lambda one: one.who, 2),
         column("COMMIT", _commit, 4),
         column("DEPLOYMENT", lambda one: one.deployment_id),
@@ -83,7 +83,7 @@ def _revisions(entries: Sequence[HistoryEntry], now: datetime) -> list[_Column]:
 
 def _deployments(deployed: Sequence[Deployed], regions: Sequence[RegionHistory], now: datetime) -> list[_Column]:
     def column(header: str, text: Callable[[HistoryEntry], str | None], rank: int = 0) -> _Column:
-        return _Column(header, [text(one.entry) or "-" for one in deployed], rank)
+        return _Column(header, [printable(text(one.entry) or "-") for one in deployed], rank)
 
     def region(name: str) -> _Column:
         found = [one.regions.get(name) for one in deployed]
@@ -98,7 +98,7 @@ def _deployments(deployed: Sequence[Deployed], regions: Sequence[RegionHistory],
         *(region(one.target.region) for one in regions),
         column("WHO", lambda one: one.who, 2),
         column("COMMIT", _commit, 4),
-        column("DIGEST", lambda one: one.digest.removeprefix("sha256:")[:12] if one.digest else None, 5),
+        column("DIGEST", lambda one: short_digest(one.digest) if one.digest else None, 5),
         column("RESTORES", lambda one: one.restores, 6),
         column("TAG", lambda one: one.tag, 7),
     ]
