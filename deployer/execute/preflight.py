@@ -93,7 +93,7 @@ def check(entry: Entry) -> tuple[str, ...]:
     for step in (
         partial(check_lock, entry),
         partial(_check_namespace, entry),
-        partial(_check_permissions, entry),
+        partial(_check_permissions, entry, troubles),
         partial(_check_references, entry, findings),
     ):
         troubles.attempt(step)
@@ -136,9 +136,10 @@ def _check_namespace(entry: Entry) -> None:
         )
 
 
-def _check_permissions(entry: Entry) -> None:
+def _check_permissions(entry: Entry, troubles: Troubles) -> None:
     lacking = entry.ports.cluster.denied(needed(entry.namespace, entry.prepared, entry.removed))
     if lacking:
+        troubles.drop(NotPermitted)  # all of it is told at once
         raise NotPermitted(
             f"we may not do everything that deploying {entry.name} needs in namespace {entry.namespace}",
             why=f"missing: {listed(lacking)}",

@@ -49,7 +49,7 @@ def check_release_size(
         largest = max(texts, key=len)
         kind, name = (json.loads(largest)[key] for key in ("kind", "metadata"))
         raise ConfigurationError(
-            f"the release needs about {size:,} bytes, and Helm can store {RELEASE_LIMIT:,}",
+            f"the release needs about {round(size, -4):,} bytes, and Helm can store {RELEASE_LIMIT:,}",
             where=sources[texts.index(largest)].at() if sources else None,
             hint=f"the largest manifest is {kind}/{name['name']} with {len(largest):,} characters: move data out of it",
         )
