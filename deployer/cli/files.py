@@ -15,10 +15,10 @@ def write_file(file: Path, text: str) -> None:
     What is no ordinary file (a pipe, a terminal) is written to as it is.
     """
     try:
-        target = file.resolve()
-        if target.exists() and not target.is_file():
-            target.write_text(text, "utf-8")
+        if file.exists() and not file.is_file():
+            file.write_text(text, "utf-8")
             return
+        target = file.resolve()  # a link stays one
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.")
         try:
             with open(descriptor, "w", encoding="utf-8") as temporary:  # noqa: PTH123 -- it is open already
