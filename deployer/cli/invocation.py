@@ -26,6 +26,26 @@ def command_for(
     return for_regions
 
 
+def command_with(option: str, arguments: Sequence[str] | None = None) -> Callable[[Sequence[str]], str | None]:
+    """Gives this process' command line (`arguments`) with other regions as the value of an option.
+
+    None, too, where an extra variable's value would be shown.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+
+    def for_regions(regions: Sequence[str]) -> str | None:
+        if any(_has_value(words, index) for index in range(len(words))):
+            return None
+        kept, skip = [], False
+        for word in words:
+            if not skip and word != option and not word.startswith(f"{option}="):
+                kept.append(word)
+            skip = word == option
+        return shlex.join(["deploy", *kept, option, ",".join(regions)])
+
+    return for_regions
+
+
 def _place_of_region(words: Sequence[str], stage: str, region: str) -> int | None:
     """Where the region stands: the first such word after the stage."""
     if stage not in words:

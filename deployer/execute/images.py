@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from deployer.errors import ConfigurationError
 from deployer.events import Sink
@@ -14,13 +15,46 @@ from deployer.model import DockerSpec, Image
 
 
 @dataclass(frozen=True)
-class WantedImage:
-    """The image that one target needs: where, made from what. `image.digest` is set where its registry has it."""
+class StoredImage:
+    """An image, and the registry that has it or is to have it. `image.digest` is set where its registry has it."""
 
     image: Image
+    registry: Registry
+
+
+@dataclass(frozen=True)
+class PromotedImage:
+    """An image that another stage runs, its digest known, and the hashes of what it was made from.
+
+    `docker_hash` is the one in its tag; `content_hash` and `rebuild` are None where nobody has kept them.
+    """
+
+    source: StoredImage
+    docker_hash: str
+    content_hash: str | None = None
+    rebuild: str | None = None
+
+    def check(self, present: str | None, image: Image) -> None:
+        """Raises ConfigurationError unless its tag at `image` is free (`present` None) or is this very image.
+
+        Where it is free, the image must still be in the registry that it comes from.
+        """
+        if present is None and not self.source.registry.has(self.source.image):
+            raise ConfigurationError(
+                "the image that is to be promoted is no longer in its registry",
+                where=self.source.image.reference,
+                hint="deploy it there again first: that builds and pushes it",
+            )
+        if present not in (None, self.source.image.digest):
+            raise _another_image(self.source.image, replace(image, digest=present))
+
+
+@dataclass(frozen=True)
+class WantedImage(StoredImage):
+    """The image that one target needs: where, made from what."""
+
     docker: DockerSpec
     context: DockerContext
-    registry: Registry
 
     @property
     def content(self) -> tuple[str, str]:
@@ -42,6 +76,24 @@ def provide_images(wanted: Sequence[WantedImage], builder: ImageBuilder, sink: S
     return [replace(want.image, digest=digests[want.image.reference]) for want in wanted]
 
 
+def copy_images(copies: Sequence[tuple[StoredImage, StoredImage]], sink: Sink) -> list[Image]:
+    """Give each second registry the image of the first, by digest, and whole; the images with their digests.
+
+    Raises ConfigurationError when a registry holds another image under the tag.
+    """
+    missing: dict[str, tuple[StoredImage, StoredImage]] = {}
+    for source, want in copies:
+        if want.image.digest is None:
+            missing.setdefault(want.image.reference, (source, want))
+        elif want.image.digest != source.image.digest:
+            raise _another_image(source.image, want.image)
+    if missing:
+        with Phases(sink)("copy image") as phase:
+            values_of([partial(_copy, source, want, sink) for source, want in missing.values()])
+            phase.detail = f"to {', '.join(want.image.registry for _, want in missing.values())}"
+    return [replace(want.image, digest=source.image.digest) for source, want in copies]
+
+
 def _provide(group: Sequence[WantedImage], builder: ImageBuilder, sink: Sink, *, no_cache: bool) -> Mapping[str, str]:
     """One image in several registries: reference → digest."""
     present = [want for want in group if want.image.digest]
@@ -57,7 +109,7 @@ def _provide(group: Sequence[WantedImage], builder: ImageBuilder, sink: Sink, *,
         present = [source]
     if missing:
         with phases("copy image") as phase:
-            values_of([lambda want=want: _copy(source, want, sink) for want in missing])  # type: ignore[misc]
+            values_of([partial(_copy, source, want, sink) for want in missing])
             phase.detail = f"to {', '.join(want.image.registry for want in missing)}"
     return {want.image.reference: str(source.image.digest) for want in group}
 
@@ -79,7 +131,7 @@ def _build(want: WantedImage, builder: ImageBuilder, phases: Phases, sink: Sink,
     return replace(want, image=replace(want.image, digest=digest))
 
 
-def _copy(source: WantedImage, want: WantedImage, sink: Sink) -> None:
+def _copy(source: StoredImage, want: StoredImage, sink: Sink) -> None:
     want.registry.ensure_repository(want.image)
     digest = want.registry.copy(source.image, source.registry, want.image, sink)
     if digest != source.image.digest:
@@ -98,4 +150,13 @@ def _two_images(one: Image, other: Image) -> ConfigurationError:
         where=f"{one.registry} and {other.registry}",
         why=f"{one.digest} and {other.digest}",
         hint="deploy with --rebuild: it makes one new image under a new tag for all regions",
+    )
+
+
+def _another_image(promoted: Image, present: Image) -> ConfigurationError:
+    return ConfigurationError(
+        f"the registry has another image under the tag {present.tag}",
+        where=present.registry,
+        why=f"{present.digest} there, and {promoted.digest} in {promoted.registry}",
+        hint="deploy with --rebuild to the stage that it comes from, which makes a new tag, and promote that",
     )

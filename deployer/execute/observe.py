@@ -10,6 +10,7 @@ from typing import Protocol
 from deployer.errors import ConfigurationError, DeployError, NotPermitted
 from deployer.execute.compare import Owned, compare
 from deployer.execute.everywhere import ask_each
+from deployer.execute.images import PromotedImage
 from deployer.execute.parallel import values_of
 from deployer.execute.ports import DockerContext, Registry
 from deployer.execute.preflight import Entry, NoNamespace, Troubles, check
@@ -38,9 +39,10 @@ class ManifestSource(Protocol):
 class Subject:
     """A target with all that observing it needs. `rebuild` is the salt that `--rebuild` asks for, None without it.
 
-    `silent`: why its releases could not be read when they were asked for already. `unknown_content`: its Docker context
-    could not be had, so that it will not be deployed; everything else is looked at all the same, with a placeholder for
-    its hash. `refuse_held`: a lock that somebody holds is an error where something is to be done.
+    `promoted` is the image that another stage runs, in the place of one made from `context`. `silent`: why its releases
+    could not be read when they were asked for already. `unknown_content`: its Docker context could not be had, so that
+    it will not be deployed; everything else is looked at all the same, with a placeholder for its hash. `refuse_held`:
+    a lock that somebody holds is an error where something is to be done.
     """
 
     target: Target
@@ -51,6 +53,7 @@ class Subject:
     context: DockerContext | None = None
     registry: Registry | None = None
     rebuild: str | None = None
+    promoted: PromotedImage | None = None
     silent: DeployError | None = None
     unknown_content: bool = False
     refuse_held: bool = False
@@ -62,7 +65,7 @@ class ImageIdentity:
 
     image: Image
     docker_hash: str
-    content_hash: str
+    content_hash: str | None
     rebuild: str | None = None
 
 
@@ -88,6 +91,8 @@ def observe(subject: Subject) -> Observation:
     identity = troubles.attempt(lambda: _identity(subject, revisions))
     if identity is not None and subject.registry is not None:
         digest = troubles.attempt(partial(subject.registry.digest, identity.image))
+        if subject.promoted is not None and not troubles.errors:
+            troubles.attempt(partial(subject.promoted.check, digest, identity.image))
         identity = replace(identity, image=replace(identity.image, digest=digest))
     image = identity.image if identity else None
     prepared = troubles.attempt(lambda: subject.prepare(image, identity.docker_hash if identity else None))
@@ -102,7 +107,7 @@ def observe(subject: Subject) -> Observation:
     facts = TargetFacts(
         target=subject.target,
         release=release,
-        image=ImageFacts(image) if image else None,
+        image=ImageFacts(image, subject.promoted.source.image if subject.promoted else None) if image else None,
         warnings=(*(str(warning) for warning in prepared.warnings), *warnings),
     )
     return Observation(subject, facts, prepared, identity)
@@ -161,6 +166,10 @@ def _revisions(subject: Subject) -> tuple[Revision, ...]:
 
 
 def _identity(subject: Subject, revisions: Sequence[Revision]) -> ImageIdentity | None:
+    if subject.promoted is not None:
+        one = subject.promoted
+        image = Image.under(_prefix(subject.app, subject.settings), subject.app.app_name, one.source.image.tag)
+        return ImageIdentity(image, one.docker_hash, one.content_hash, one.rebuild)
     if subject.unknown_content and subject.app.docker is not None:
         image = Image.under(
             _prefix(subject.app, subject.settings), subject.app.app_name, f"{subject.app.tag}-{_UNKNOWN}"

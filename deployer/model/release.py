@@ -16,8 +16,9 @@ class DeploymentRecord:
 
     `content_hash` is the hash of the Docker context; `rebuild` is what `--rebuild` salted the tag with, so that the
     next deployment of the same content keeps the rebuilt image. `action` is the command that made the revision
-    (`deploy`, `rollback`, `promote`, `adopt`); `restores` is the id of the deployment that a rollback went back to;
-    `fleet` names the regions that were deployed to together, with commas.
+    (`deploy`, `rollback`, `promote`, `adopt`, `recover`); `restores` is the id of the deployment that a rollback went
+    back to; `fleet` names the regions that were deployed to together, with commas; `promoted_from` is the stage whose
+    image it is.
     """
 
     deployment_id: str
@@ -37,13 +38,14 @@ class DeploymentRecord:
     action: str | None = None
     restores: str | None = None
     fleet: str | None = None
+    promoted_from: str | None = None
 
     def restoring(self, old: Revision) -> DeploymentRecord:
         """This record for a revision that brings an old one back: made by us now, but of what the old one was."""
         was = old.record
         return replace(
             self,
-            action="rollback",
+            action="recover" if self.action == "recover" else "rollback",
             restores=old.origin,
             version=was.version if was else None,
             tag=was.tag if was else None,

@@ -22,18 +22,19 @@ from deployer.errors import DeployError, InterruptedBySignal, interruption
 from deployer.events import Sink
 from deployer.execute.everywhere import CommandFor
 from deployer.execute.fleet import Fleet, Member, run_fleets
-from deployer.execute.images import WantedImage, provide_images
+from deployer.execute.images import StoredImage, WantedImage, copy_images, provide_images
 from deployer.execute.observe import Observation, observe
 from deployer.execute.ports import Announcement
 from deployer.execute.services import Services
 from deployer.execute.work import Work
-from deployer.model import DeploymentResult, Image, TargetResult
+from deployer.model import DeploymentResult, Image, Target, TargetResult
 from deployer.pipeline.command import Command
 from deployer.pipeline.observing import Look, observe_all
+from deployer.pipeline.origin import Promotion
 from deployer.plan.order import OnFailure, Order, order_of
 from deployer.plan.planner import plan_target
 from deployer.plan.steps import Plan, TargetPlan
-from deployer.report.announcement import finished, started
+from deployer.report.announcement import started
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Request:
     """What is asked for. `deployment` is this deployment's id; times are in seconds.
 
     `timeout`, `waves`, `bake` and `on_failure` override what `Rollout` says; `lock_wait` is how long to wait in line.
-    `command_for` gives the command line for some of the regions.
+    `command_for` gives the command line for some of the regions. `promotion` is what another stage runs: its image
+    takes the place of one that would be built.
     """
 
     deployment: str
@@ -54,6 +56,7 @@ class Request:
     bake: float | None = None
     on_failure: OnFailure | None = None
     command_for: CommandFor | None = None
+    promotion: Promotion | None = None
 
 
 class Deployment:
@@ -73,7 +76,10 @@ class Deployment:
         self._services = services
         self._sink = sink
         self._confirm = confirm
-        self._command = Command("deploy", request.deployment, request.stage, services, sink)
+        self._changing: list[Target] = []
+        promotion = request.promotion
+        action, origin = ("promote", promotion.stage) if promotion else ("deploy", None)
+        self._command = Command(action, request.deployment, request.stage, services, sink, origin)
 
     def run(self) -> tuple[DeploymentResult, InterruptedBySignal | None]:
         """Every target's result, and the signal that cut it short, if one did.
@@ -84,6 +90,7 @@ class Deployment:
         observations = self._observe()
         plans = [plan_target(observation.facts) for observation in observations]
         plan = Plan(tuple(plans))
+        self._changing = [one.target for one in plans if one.release_action != "none"]
         self._command.warn(*dict.fromkeys(warning for each in plans for warning in each.warnings))
         if self._request.plan_only or not plan.changes_anything:
             return self._command.result(
@@ -96,15 +103,11 @@ class Deployment:
             images = self._provide_images(observations)
         except (DeployError, KeyboardInterrupt) as error:
             failure = error if isinstance(error, DeployError) else interruption(error)
-            result = self._command.result(
-                [self._not_started(*pair, failure) for pair in zip(observations, plans, strict=True)]
-            )
-            self._command.warn(*announcer.end(finished(result)))
+            results = [self._not_started(*pair, failure) for pair in zip(observations, plans, strict=True)]
+            self._command.conclude(announcer, results, failure if isinstance(failure, InterruptedBySignal) else None)
             raise failure from None
         results, signalled = self._execute(observations, plans, images, orders)
-        result = self._command.result(results)
-        self._command.warn(*announcer.end(finished(result)))
-        return result, signalled
+        return self._command.conclude(announcer, results, signalled)
 
     def _orders(self) -> dict[str, Order]:
         """The order of each app's regions."""
@@ -129,6 +132,7 @@ class Deployment:
         request = self._request
         look = Look(
             rebuild=request.deployment if request.rebuild else None,
+            promotion=request.promotion,
             refuse_held=not request.plan_only and request.lock_wait <= 0,
             command_for=request.command_for,
         )
@@ -138,6 +142,10 @@ class Deployment:
 
     def _provide_images(self, observations: Sequence[Observation]) -> list[Image | None]:
         """Each target's image with its digest; None where the app has none."""
+        copies = [_copied(one) for one in observations]
+        if promoted := [copy for copy in copies if copy is not None]:
+            copied = iter(copy_images(promoted, self._sink))
+            return [next(copied) if copy is not None else None for copy in copies]
         wanted = [_wanted(one) for one in observations]
         present = [want for want in wanted if want is not None]
         if not present:
@@ -178,7 +186,7 @@ class Deployment:
         prepared = observation.prepared
         if identity is not None and image is not None and image != identity.image:
             prepared = subject.prepare(image, identity.docker_hash)
-        fleet = [one.target.region for one in self._configurations if one.app.name == subject.app.name]
+        fleet = [one.region for one in self._changing if one.application == subject.target.application]
         return Work(
             plan=replace(plan, image=image),
             app=subject.app,
@@ -206,6 +214,8 @@ class Deployment:
             stage=self._request.stage,
             who=self._services.who(),
             git_commit=self._services.git_commit(),
+            action=self._command.action,
+            origin=self._command.origin,
         )
 
     def _untouched(self, observation: Observation, plan: TargetPlan) -> TargetResult:
@@ -219,8 +229,16 @@ class Deployment:
         return self._work(observation, plan, plan.image).result("not started", error=error)
 
 
+def _copied(observation: Observation) -> tuple[StoredImage, StoredImage] | None:
+    """Where a promoted image comes from, and where it goes."""
+    subject, identity = observation.subject, observation.identity
+    if identity is None or subject.promoted is None or subject.registry is None:
+        return None
+    return subject.promoted.source, StoredImage(identity.image, subject.registry)
+
+
 def _wanted(observation: Observation) -> WantedImage | None:
     subject, identity = observation.subject, observation.identity
     if identity is None or subject.app.docker is None or subject.context is None or subject.registry is None:
         return None
-    return WantedImage(identity.image, subject.app.docker, subject.context, subject.registry)
+    return WantedImage(identity.image, subject.registry, subject.app.docker, subject.context)

@@ -11,6 +11,7 @@ from deployer.execute.everywhere import CommandFor, Failure, Question, ask_each,
 from deployer.execute.observe import Observation, Subject, agree_on_rebuilds, observe
 from deployer.execute.ports import DockerContext
 from deployer.pipeline.command import Command
+from deployer.pipeline.origin import Promotion
 from deployer.pipeline.preparing import docker_context, prepared_manifests
 
 
@@ -18,10 +19,12 @@ from deployer.pipeline.preparing import docker_context, prepared_manifests
 class Look:
     """How targets are looked at. `rebuild` is the salt that `--rebuild` asks for.
 
+    `promotion` gives the image, in the place of one made from a Docker context.
     With `refuse_held` a lock that somebody holds is an error; `command_for` gives the command for some of the regions.
     """
 
     rebuild: str | None = None
+    promotion: Promotion | None = None
     refuse_held: bool = False
     command_for: CommandFor | None = None
 
@@ -36,7 +39,12 @@ def observe_all(loaded: Loaded, look: Look, command: Command) -> list[Observatio
     configurations = loaded.configurations
     if not configurations:
         refuse(loaded.targets, failures, look.command_for)
-    contexts = _contexts(configurations, command, failures)
+    if look.promotion is None:
+        contexts = _contexts(configurations, command, failures)
+    else:
+        contexts = [None] * len(configurations)
+        promotable = [(one.target, partial(look.promotion.check, one.app)) for one in configurations]
+        failures += ask_each(promotable).failures
     with command.phases("compare") as phase:
         subjects = [_subject(*pair, look, command) for pair in zip(configurations, contexts, strict=True)]
         looks: list[Question[Observation | None]] = [
@@ -72,6 +80,7 @@ def _contexts(
 def _subject(configuration: Configuration, context: DockerContext | None, look: Look, command: Command) -> Subject:
     settings, target, services = configuration.settings, configuration.target, command.services
     with_image = configuration.app.docker is not None
+    promoted = look.promotion.image_for(target, services) if look.promotion and with_image else None
     return Subject(
         target=target,
         settings=settings,
@@ -81,6 +90,7 @@ def _subject(configuration: Configuration, context: DockerContext | None, look: 
         context=context,
         registry=services.registry(settings, target) if with_image else None,
         rebuild=look.rebuild,
-        unknown_content=with_image and context is None,
+        promoted=promoted,
+        unknown_content=with_image and context is None and promoted is None,
         refuse_held=look.refuse_held,
     )

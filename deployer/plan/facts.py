@@ -12,7 +12,7 @@ from deployer.model import Image, ObjectKey, Revision, Target, WorkloadState
 class ImageFacts:
     """The image that a target needs. `image.digest` is set when the region's registry already has the tag.
 
-    `elsewhere` is the same tag in another region of the stage, when only that one has it.
+    `elsewhere` is the same image in another stage's registry, from which it is to be copied where it is missing.
     """
 
     image: Image

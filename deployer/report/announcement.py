@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from deployer.execute.ports import Announcement
 from deployer.model import SUCCESSES, DeploymentResult, Json, TargetResult
 from deployer.plan.steps import Plan, TargetPlan
+from deployer.report.partial import partial_lines
 from deployer.report.terminal import evidence_lines
 from deployer.report.words import duration, pods, short_image
 
@@ -14,16 +15,27 @@ _TEXT_LIMIT = 2900
 """Slack takes 3000 characters in a section (its reference of block elements)."""
 
 
-_DOING = {"deploy": ("is deploying", "to"), "rollback": ("is rolling back", "in")}
+_DOING = {"deploy": ("is deploying", "to"), "rollback": ("is rolling back", "in"), "promote": ("is promoting", "to"), "recover": ("is recovering", "in")}
 """How the beginning of a command is told, by its name."""
 
 
 def started(
-    plan: Plan, *, deployment_id: str, stage: str, who: str, git_commit: str | None, action: str = "deploy"
+    plan: Plan,
+    *,
+    deployment_id: str,
+    stage: str,
+    who: str,
+    git_commit: str | None,
+    action: str = "deploy",
+    origin: str | None = None,
 ) -> Announcement:
-    """The message at the beginning: what goes where, by whom. `action` is the command's name."""
+    """The message at the beginning: what goes where, by whom.
+
+    `action` is the command's name, `origin` the stage that a promotion comes from.
+    """
     doing, where = _DOING.get(action, _DOING["deploy"])
     headline = f":hourglass_flowing_sand: {who} {doing} {_subject([p.target.application for p in plan.targets])}"
+    headline += f" from {origin}" if origin else ""
     headline += f" {where} {stage} {_subject([p.target.region for p in plan.targets])}"
     lines = [_planned(target) for target in plan.targets]
     return _message(headline, lines, _context(deployment_id, git_commit))
@@ -38,9 +50,9 @@ def finished(result: DeploymentResult) -> Announcement:
     else:
         headline = f":white_check_mark: {subject} in {result.stage} {regions}: {_outcomes(result.targets)}"
     headline += f", by {result.who} in {duration(result.seconds)}"
-    message = _message(
-        headline, [_ended(target) for target in result.targets], _context(result.deployment_id, result.git_commit)
-    )
+    lines = [_ended(target) for target in result.targets]
+    lines += [_escape("\n".join(partial_lines(one))) for one in result.partial]
+    message = _message(headline, lines, _context(result.deployment_id, result.git_commit))
     return Announcement(message.text, message.blocks, tuple(_evidence(result.targets)))
 
 
@@ -58,6 +70,7 @@ def _ended(target: TargetResult) -> str:
     time = duration(sum(phase.seconds for phase in target.phases))
     line = f"{mark} *{target.target.region}*{image}{version} {target.outcome}{revision}, "
     line += f"{pods(target.workloads)} pods, {time}"
+    line += f"\n{_bullets(target.repairs)}" if target.repairs else ""
     if target.error is not None:
         line += "\n" + "\n".join(f"> {_escape(str(leaf))}" for leaf in target.error.leaves())
     elif target.changes:

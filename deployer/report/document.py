@@ -16,6 +16,7 @@ def json_document(result: DeploymentResult) -> dict[str, Any]:
         "deployment": result.deployment_id,
         "stage": result.stage,
         "who": result.who,
+        "from": result.origin,
         "gitCommit": result.git_commit,
         "ok": not result.failed,
         "seconds": round(result.seconds, 3),

@@ -33,6 +33,7 @@ def summary(result: DeploymentResult) -> str:
 
 
 def _table(targets: Sequence[TargetResult], *, colour: bool) -> Iterator[str]:
+    told = f"{result.origin} → {result.stage}: {told}" if result.origin else told
     header = ("", "APP", "REGION", "OUTCOME", "VERSION", "REVISION", "PODS", "TIME")
     rows = [
         (

@@ -60,7 +60,7 @@ class FakeBuilder:
 
 
 def wanted(region: str, digest: str | None = None, tag: str = "1-abc") -> WantedImage:
-    return WantedImage(Image(region, "myapp", tag, digest), DOCKER, FakeContext(), FakeRegistry())
+    return WantedImage(Image(region, "myapp", tag, digest), FakeRegistry(), DOCKER, FakeContext())
 
 
 def test_one_build_is_copied_to_every_other_region() -> None:

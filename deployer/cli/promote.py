@@ -1,0 +1,132 @@
+"""`deploy promote FROM TO APP`: the very image that runs in one stage goes to the next."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deployer.cli.main_job import Asked, run
+from deployer.cli.options import (
+    Application,
+    AsJson,
+    Bake,
+    Debug,
+    Directory,
+    ExtraVars,
+    LockWait,
+    OnFailureOption,
+    Timeout,
+    Verbose,
+    Waves,
+    Yes,
+    seconds,
+)
+
+if TYPE_CHECKING:
+    from deployer.errors import InterruptedBySignal
+    from deployer.model import DeploymentResult
+    from deployer.plan.steps import Plan
+    from deployer.wiring import Wiring
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(context_settings={"help_option_names": ["-h", "--help"]})
+def promote(
+    from_stage: Annotated[str, typer.Argument(metavar="FROM_STAGE", help="the stage whose image it is")],
+    to_stage: Annotated[str, typer.Argument(metavar="TO_STAGE", help="the stage that gets it")],
+    application: Application,
+    region: Annotated[
+        str, typer.Option("--region", metavar="REGION", help="Regions of TO_STAGE: one, a comma list, or `all`.")
+    ] = "all",
+    from_region: Annotated[
+        str,
+        typer.Option("--from-region", metavar="REGION", help="Regions of FROM_STAGE to look at, where they differ."),
+    ] = "all",
+    extra_vars: ExtraVars = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Stop after the plan: show what would change.")] = False,
+    waves: Waves = None,
+    bake: Bake = None,
+    on_failure: OnFailureOption = None,
+    lock_wait: LockWait = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    timeout: Timeout = None,
+    directory: Directory = None,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Bring the very image that runs in one stage to the next, with that stage's configuration.
+
+    It is copied by its digest between the stages' registries, and never built. Version and tag are those of what runs;
+    all else is as in a deployment. An app without an image of its own is promoted by its version alone.
+    """
+
+    def story(asked: Asked, deployment: str, wiring: Wiring) -> tuple[DeploymentResult, InterruptedBySignal | None]:
+        return _promote(asked, from_stage, from_region, deployment, wiring)
+
+    run(
+        Asked(
+            stage=to_stage,
+            region=region,
+            applications=(application,),
+            extra_vars=tuple(extra_vars or ()),
+            plan_only=plan,
+            yes=yes,
+            as_json=as_json,
+            timeout=seconds(timeout),
+            lock_wait=seconds(lock_wait, "--lock-wait") or 0.0,
+            waves=waves,
+            bake=seconds(bake, "--bake"),
+            on_failure=on_failure,
+            directory=directory,
+            verbose=verbose,
+        ),
+        story,
+    )
+
+
+def _promote(
+    asked: Asked, from_stage: str, from_region: str, deployment: str, wiring: Wiring
+) -> tuple[DeploymentResult, InterruptedBySignal | None]:
+    from deployer.cli.confirmation import confirm_deletions
+    from deployer.cli.display import display
+    from deployer.cli.invocation import command_with
+    from deployer.cli.masked import MaskingSink
+    from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
+    from deployer.errors import UsageError
+    from deployer.pipeline.deployment import Deployment, Request
+    from deployer.pipeline.origin import find_origin
+
+    if asked.stage == from_stage:
+        raise UsageError(f"{from_stage} cannot be promoted to itself", hint="deploy promote FROM_STAGE TO_STAGE APP")
+    with display(verbose=asked.verbose) as shown:
+        sink = MaskingSink(shown, wiring.mask)
+        if SANDBOX_STAGE in (asked.stage, from_stage):
+            ready_sandbox(sink, wiring.root)
+        promotion = find_origin(
+            wiring.releases(from_stage, asked.applications, from_region), wiring, sink, command_with("--from-region")
+        )
+        fixed = [json.dumps({"Tag": promotion.tag})] if promotion.tag else []
+        loaded = wiring.load_each(
+            asked.stage, asked.region, asked.applications, promotion.version, [*asked.extra_vars, *fixed], sink
+        )
+        request = Request(
+            deployment,
+            asked.stage,
+            plan_only=asked.plan_only,
+            timeout=asked.timeout,
+            lock_wait=asked.lock_wait,
+            waves=asked.waves,
+            bake=asked.bake,
+            on_failure=asked.on_failure,
+            command_for=command_with("--region"),
+            promotion=promotion,
+        )
+
+        def confirm(plan: Plan) -> None:
+            confirm_deletions(plan, yes=asked.yes, pause=shown.paused)
+
+        return Deployment(request, loaded, wiring, sink, confirm).run()
