@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-from deployer.model import LockState, WorkloadState
+from deployer.model import WorkloadState
 from deployer.model.status import ReleaseStatus, StageStatus
 from deployer.plan.readiness import RUNNING
 from deployer.report.document import error_document
+from deployer.report.locks import lock_document
 
 
 def status_document(status: StageStatus) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def _row(row: ReleaseStatus, status: StageStatus) -> dict[str, Any]:
         "ready": sum(state.ready for state in counted),
         "desired": sum(state.desired for state in counted),
         "workloads": [_workload(state) for state in row.workloads],
-        "lock": _lock(row.lock) if row.lock else None,
+        "lock": lock_document(row.lock) if row.lock else None,
         "skew": [{"what": one.what, "here": one.here, "elsewhere": one.elsewhere} for one in row.differences],
         "errors": error_document(row.error)["errors"] if row.error else [],
     }
@@ -62,17 +62,4 @@ def _workload(state: WorkloadState) -> dict[str, Any]:
         "ready": state.ready,
         "verdict": state.verdict,
         "reason": state.reason,
-    }
-
-
-def _lock(lock: LockState) -> dict[str, Any]:
-    held = lock.holder
-    return {
-        "who": held.who if held else None,
-        "machine": held.machine if held else None,
-        "deployment": held.deployment_id if held else None,
-        "action": held.action if held else None,
-        "since": held.since if held else None,
-        "expired": lock.expired,
-        "expiresIn": round(lock.expires_in) if math.isfinite(lock.expires_in) else None,
     }

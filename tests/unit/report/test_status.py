@@ -109,6 +109,7 @@ def test_the_document() -> None:
         "deployment": "20261121-072955-77aa01",
         "action": "deploy",
         "since": "2026-11-21T07:29:55+00:00",
+        "alive": None,
         "expired": False,
         "expiresIn": 28,
     }
