@@ -27,7 +27,14 @@ class Execution:
     def run(self) -> TargetResult:
         """The result, whatever happens; only defects are raised."""
         try:
-            self._change()
+            match self._work.plan.release_action:
+                case "verify":
+                    self._take_up()
+                case "uninstall":
+                    self._uninstall()
+                    return self._attempt.result("removed")
+                case _:
+                    self._change()
             self._watch()
             self._ask_outside()
             self._attempt.mark(verified=True)
@@ -49,6 +56,21 @@ class Execution:
             with self._hooks_watched(), attempt.changing():
                 attempt.revision = self._new_revision()
             phase.detail = f"revision {attempt.revision}"
+
+    def _take_up(self) -> None:
+        """Go on with a revision that an earlier run has made."""
+        self._attempt.stop_if_asked()
+        self._refuse_stale_plan()
+        self._attempt.revision = self._work.plan.current_revision
+
+    def _uninstall(self) -> None:
+        work, attempt = self._work, self._attempt
+        with attempt.phases("uninstall") as phase:
+            attempt.stop_if_asked()
+            self._refuse_stale_plan()
+            attempt.about_to_change()
+            work.ports.releases.uninstall(work.app.app_name, work.namespace, timeout=work.timeout)
+            phase.detail = "claimed volumes are kept"
 
     def _new_revision(self) -> int:
         work = self._work

@@ -19,6 +19,9 @@ def fail(attempt: Attempt, error: DeployError) -> TargetResult:
         error.hint = "the lock is somebody else's now, and so is what happens next: nothing more was changed from here"
         return attempt.result("failed", error)
     stopped = attempt.stopping.is_set()
+    if stopped and attempt.work.plan.release_action == "verify":
+        error.hint = f"nothing was changed: {attempt.work.recovery} looks again"
+        return attempt.result("interrupted", error)
     evidence = None if stopped else _evidence(attempt)  # a container that hangs would keep us from going back in time
     recovery = f"{attempt.work.recovery} repairs what is left, and so does the next deployment"
     try:

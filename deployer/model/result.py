@@ -8,6 +8,7 @@ from typing import Literal
 from deployer.errors import DeployError
 from deployer.model.basics import Target
 from deployer.model.image import Image
+from deployer.model.recovery import PartialFleet
 from deployer.model.rollout import Evidence, WorkloadState
 
 Outcome = Literal[
@@ -69,7 +70,8 @@ class TargetResult:
 class DeploymentResult:
     """What became of one command: every target's result, whatever happened to the others.
 
-    `action` is the command: `deploy`, `rollback`, …; `origin` the stage that a promotion comes from.
+    `action` is the command: `deploy`, `rollback`, …; `origin` the stage that a promotion comes from. `partial`: deployments
+    that were found to have reached some of their regions only.
     """
 
     deployment_id: str
@@ -81,6 +83,7 @@ class DeploymentResult:
     phases: tuple[PhaseTiming, ...] = ()
     action: str = "deploy"
     origin: str | None = None
+    partial: tuple[PartialFleet, ...] = ()
 
     @property
     def failed(self) -> bool:

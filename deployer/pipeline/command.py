@@ -15,6 +15,7 @@ from deployer.execute.announcing import Announcer
 from deployer.execute.phases import Phases
 from deployer.execute.services import Services
 from deployer.model import App, DeploymentRecord, DeploymentResult, Holder, Image, Target, TargetResult
+from deployer.model.recovery import PartialFleet
 from deployer.plan.identity import deployment_id
 from deployer.report.announcement import finished
 
@@ -81,7 +82,7 @@ class Command:
         distinct = {(one.settings.slack, one.app.slack_channel): one for one in configurations}
         return Announcer([self.services.notifier(one.settings, one.app.slack_channel) for one in distinct.values()])
 
-    def result(self, targets: Sequence[TargetResult]) -> DeploymentResult:
+    def result(self, targets: Sequence[TargetResult], partial: Sequence[PartialFleet] = ()) -> DeploymentResult:
         """What has become of the command by now."""
         return DeploymentResult(
             deployment_id=self.deployment,
@@ -92,17 +93,22 @@ class Command:
             targets=tuple(targets),
             phases=tuple(self.phases.timings),
             action=self.action,
+            partial=tuple(partial),
             origin=self.origin,
         )
 
     def conclude(
-        self, announcer: Announcer, targets: Sequence[TargetResult], signalled: InterruptedBySignal | None
+        self,
+        announcer: Announcer,
+        targets: Sequence[TargetResult],
+        signalled: InterruptedBySignal | None,
+        partial: Sequence[PartialFleet] = (),
     ) -> tuple[DeploymentResult, InterruptedBySignal | None]:
         """The command's result, announced; and the signal that cut it short, also one that comes only now.
 
         Who was told to stop does not wait for Slack as long as others do.
         """
-        result = self.result(targets)
+        result = self.result(targets, partial)
         patience = _PATIENCE if signalled is None else _LAST_WORDS if not signalled.at_once else 0.0
         try:
             self.warn(*announcer.end(finished(result), patience))

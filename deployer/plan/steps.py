@@ -8,7 +8,8 @@ from typing import Literal
 from deployer.model import Image, ObjectKey, Target
 
 ImageAction = Literal["none", "present", "copy", "build"]
-ReleaseAction = Literal["none", "install", "upgrade", "rollback"]
+ReleaseAction = Literal["none", "install", "upgrade", "rollback", "verify", "uninstall"]
+"""`verify` changes nothing, but watches, asks and marks the newest revision like a new one."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,12 @@ _TEXT_LIMIT = 2900
 """Slack takes 3000 characters in a section (its reference of block elements)."""
 
 
-_DOING = {"deploy": ("is deploying", "to"), "rollback": ("is rolling back", "in"), "promote": ("is promoting", "to"), "recover": ("is recovering", "in")}
+_DOING = {
+    "deploy": ("is deploying", "to"),
+    "rollback": ("is rolling back", "in"),
+    "promote": ("is promoting", "to"),
+    "recover": ("is recovering", "in"),
+}
 """How the beginning of a command is told, by its name."""
 
 

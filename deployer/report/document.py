@@ -6,6 +6,7 @@ from typing import Any
 
 from deployer.errors import DeployError
 from deployer.model import SUCCESSES, DeploymentResult, TargetResult
+from deployer.report.partial import partial_entry
 from deployer.report.terminal import evidence_lines
 
 
@@ -15,13 +16,14 @@ def json_document(result: DeploymentResult) -> dict[str, Any]:
         "action": result.action,
         "deployment": result.deployment_id,
         "stage": result.stage,
-        "who": result.who,
         "from": result.origin,
+        "who": result.who,
         "gitCommit": result.git_commit,
         "ok": not result.failed,
         "seconds": round(result.seconds, 3),
         "phases": {phase.phase: round(phase.seconds, 3) for phase in result.phases},
         "targets": [_target_document(target) for target in result.targets],
+        "partial": [partial_entry(one) for one in result.partial],
     }
 
 
@@ -43,6 +45,7 @@ def _target_document(target: TargetResult) -> dict[str, Any]:
         "url": target.url,
         "reasons": list(target.reasons),
         "changes": list(target.changes),
+        "repairs": list(target.repairs),
         "warnings": list(target.warnings),
         "workloads": [
             {

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from deployer.model import DeploymentResult, Evidence, TargetResult
+from deployer.report.partial import partial_lines
 from deployer.report.words import duration, pods
 
-_MARKS = {"unchanged": "=", "deployed": "✔", "restored": "✔", "planned": "·"}
+_MARKS = {"unchanged": "=", "deployed": "✔", "restored": "✔", "repaired": "✔", "planned": "·"}
 _STYLES = {"✔": "\x1b[32m", "=": "\x1b[36m", "·": "\x1b[36m", "✘": "\x1b[31m"}
 _RESET = "\x1b[0m"
 
@@ -19,6 +20,9 @@ def terminal_lines(result: DeploymentResult, *, colour: bool = False) -> Iterato
         yield from _details(group)
     for group in _same_failures(result.targets):
         yield from _failure(group)
+    for partial in result.partial:
+        yield ""
+        yield from partial_lines(partial)
     yield ""
     yield summary(result)
 
@@ -29,11 +33,11 @@ def summary(result: DeploymentResult) -> str:
     for target in result.targets:
         counts[target.outcome] = counts.get(target.outcome, 0) + 1
     told = ", ".join(f"{count} {outcome}" if len(result.targets) > 1 else outcome for outcome, count in counts.items())
+    told = f"{result.origin} → {result.stage}: {told}" if result.origin else told
     return f"{told} in {duration(result.seconds)} (deployment {result.deployment_id})"
 
 
 def _table(targets: Sequence[TargetResult], *, colour: bool) -> Iterator[str]:
-    told = f"{result.origin} → {result.stage}: {told}" if result.origin else told
     header = ("", "APP", "REGION", "OUTCOME", "VERSION", "REVISION", "PODS", "TIME")
     rows = [
         (
@@ -63,7 +67,8 @@ def _details(group: Sequence[TargetResult]) -> Iterator[str]:
         ("image", "\n".join(target.image.reference for target in group if target.image)),
         ("digest", image.digest if image else None),
         ("url", "\n".join(_url(target) for target in group if target.url)),
-        ("why", "; ".join(first.reasons)),
+        ("repaired", "\n".join(first.repairs)),
+        ("why", "" if first.outcome == "repaired" else "; ".join(first.reasons)),
         ("changes", _shortened(first.changes)),
     ]
     shown = [(name, value) for name, value in facts if value]
@@ -74,6 +79,8 @@ def _details(group: Sequence[TargetResult]) -> Iterator[str]:
             head, *rest = value.splitlines()
             yield f"  {name:<8} {head}"
             yield from (f"  {'':<8} {line}" for line in rest)
+    if first.evidence and first.error is None:
+        yield from (f"  {line}" for line in evidence_lines(first.evidence))
 
 
 def _url(target: TargetResult) -> str:
@@ -85,7 +92,8 @@ def _alike(targets: Sequence[TargetResult]) -> list[list[TargetResult]]:
     groups: dict[object, list[TargetResult]] = {}
     for target in targets:
         image = (target.image.tag, target.image.digest) if target.image else None
-        groups.setdefault((target.target.application, image, target.reasons, target.changes), []).append(target)
+        shown = (target.target.application, image, target.reasons, target.changes, target.repairs, target.evidence)
+        groups.setdefault(shown, []).append(target)
     return list(groups.values())
 
 
