@@ -255,7 +255,7 @@ class Locks(Protocol):
         """Take the lock of a release: one that is free, has expired, or whose holder died on this machine.
 
         While somebody else holds it, wait up to `wait` seconds (0: not at all), first come first served so far as that
-        can be had, and tell `waiting` whom for whenever that changes. `lost` is called once, from another thread, if
+        can be had, and tell `waiting` whom for whenever that changes. `lost` is called once, from any thread, if
         the lock is lost later. Raises HeldError with the holder, also when `stop` is set meanwhile.
         """
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -85,6 +86,9 @@ class Process:
         self.go_on()
         assert self.said() == "held"
         return self
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
 
     def kill(self) -> None:
         self._process.kill()
@@ -228,6 +232,21 @@ def test_an_expired_lock_is_taken_over_and_a_valid_one_waited_for(
     assert held.taken_over is not None and held.taken_over.expired
     assert (cluster.now() - old).total_seconds() > 32
     held.release()
+
+
+def test_who_slept_too_long_changes_nothing_more(us: Us, cluster: KubernetesCluster, namespace: str, name: str) -> None:
+    with processes(namespace, name, "theirs") as [holder]:
+        holder.hold()
+        holder.signal(signal.SIGSTOP)
+        past = (cluster.now() - timedelta(seconds=40)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        cluster.patch(key(name, namespace), {"spec": {"renewTime": past}})
+        held = us.acquire()
+        holder.signal(signal.SIGCONT)
+        holder.go_on()
+        assert holder.said() == "lost", "and its change is not made"
+        assert us.holder() == "ours"
+        held.confirm()
+        held.release()
 
 
 def _lease(name: str, namespace: str, identity: str, renewed: datetime, holder: Holder | None = None) -> Json:
