@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +16,7 @@ from deployer.report.status import change_lines, status_lines
 from deployer.report.status_document import status_document
 from tests.unit.report.stages import TAKEN, lock, row, stage, workload
 
+DOCUMENTATION = Path(__file__).parents[3] / "docs" / "json.md"
 GOLDEN = Path(__file__).parents[2] / "golden" / "status"
 
 
@@ -115,6 +118,20 @@ def test_the_document() -> None:
     }
     assert found["search", "seoul"]["errors"][0]["what"] == "the cluster does not answer"
     assert {one["health"] for one in found.values()} == {"well", "busy", "skewed", "broken", "absent", "unknown"}
+
+
+def test_the_document_has_exactly_the_fields_that_are_documented() -> None:
+    section = DOCUMENTATION.read_text().partition("## `deploy status`")[2]
+    example = json.loads(re.findall(r"```json\n(.*?)```", section, re.DOTALL)[0])
+    document = status_document(stage())
+    assert document.keys() == example.keys()
+    assert document["notInApps"][0].keys() == example["notInApps"][0].keys()
+    wanted = example["targets"][0]
+    for target in document["targets"]:
+        assert target.keys() == wanted.keys()
+        for name in ("workloads", "skew"):
+            assert all(one.keys() == wanted[name][0].keys() for one in target[name])
+        assert target["lock"] is None or target["lock"].keys() == wanted["lock"].keys()
 
 
 def test_another_tools_lock_need_not_end() -> None:
