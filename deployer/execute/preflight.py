@@ -171,7 +171,7 @@ def _check_classes(cluster: Cluster, kind: tuple[str, str], about: Sequence[Refe
     except NotPermitted:
         for one in about:
             if one.key.name:
-                findings.warn(one.source, one.path, f"names a {kind[1]}, and we may not see which the cluster has")
+                findings.warn(one.source, one.path, f"names a class ({kind[1]}), and we may not see which the cluster has")
         return
     for one in about:
         name = one.key.name
@@ -180,11 +180,11 @@ def _check_classes(cluster: Cluster, kind: tuple[str, str], about: Sequence[Refe
         if not name and not any(map(_is_default, live.values())):
             findings.warn(one.source, one.path, f"names no class, and no class is the default{_has(live)}")
         elif name:
-            what, hint = f"names the {kind[1]} {name}, which the cluster does not have", _near(name, live)
+            what = f"names the {kind[1]} {name}, which the cluster does not have"
             if _may_do_without(one, live):
-                findings.warn(one.source, one.path, what, hint)
+                findings.warn(one.source, one.path, f"{what}{_has(live)}")
             else:
-                findings.error(one.source, one.path, what, hint)
+                findings.error(one.source, one.path, what, _near(name, live))
 
 
 def _may_do_without(reference: Reference, live: Collection[str]) -> bool:

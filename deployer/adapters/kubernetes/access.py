@@ -27,7 +27,8 @@ def denied(ask: Ask, kinds: Kinds, permissions: Sequence[Permission]) -> tuple[P
     """
     resources = {one: kinds.find(one.api_version, one.kind) for one in permissions}
     wanted = {one: resource for one, resource in resources.items() if resource is not None}
-    rules = {one.namespace: _rules(ask, one.namespace) for one in wanted if one.namespace is not None}
+    namespaces = dict.fromkeys(one.namespace for one in wanted if one.namespace is not None)
+    rules = {namespace: _rules(ask, namespace) for namespace in namespaces}
     refused: set[Permission] = set()
     open_questions: list[Permission] = []
     for one, resource in wanted.items():
