@@ -26,7 +26,7 @@ Outcome = Literal[
 ]
 """`rolled back` and `uninstalled` are failures whose traces were removed; `failed` is one that still stands.
 
-`restored` is a rollback that was asked for and succeeded; `repaired` is what `recover` did; `removed` what `remove` did.
+`restored` is a rollback that was asked for and succeeded; `repaired` is what `recover` did, `removed` what `remove` did.
 """
 
 
@@ -70,8 +70,8 @@ class TargetResult:
 class DeploymentResult:
     """What became of one command: every target's result, whatever happened to the others.
 
-    `action` is the command: `deploy`, `rollback`, …; `origin` the stage that a promotion comes from. `partial`: deployments
-    that were found to have reached some of their regions only.
+    `action` is the command: `deploy`, `rollback`, …; `origin` the stage that a promotion comes from. `partial` are
+    deployments that were found to have reached some of their regions only.
     """
 
     deployment_id: str
