@@ -49,8 +49,8 @@ def history(
             if stage == SANDBOX_STAGE:
                 with display() as shown:
                     ready_sandbox(MaskingSink(shown, wiring.mask), wiring.root)
-            configurations = wiring.load(stage, region, [application], None, (), Silence(), manifests=False)
-            regions = read_history(configurations, wiring, limit=limit)
+            loaded = wiring.load_each(stage, region, [application], None, (), Silence(), manifests=False)
+            regions = read_history(loaded, wiring, limit=limit)
         except KeyboardInterrupt as stop:
             raise interruption(stop) from None
         except DeployError as error:

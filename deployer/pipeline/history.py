@@ -6,34 +6,25 @@ import contextlib
 from collections.abc import Sequence
 from functools import partial
 
-from deployer.config import Configuration
-from deployer.errors import DeployError
-from deployer.execute.parallel import run_all
+from deployer.config import Configuration, Loaded
+from deployer.errors import DeployError, ErrorGroup, Location
+from deployer.execute.everywhere import ask_each
 from deployer.execute.services import Services
-from deployer.model import LockState
+from deployer.model import LockState, Target
 from deployer.model.history import RegionHistory
 from deployer.plan.history import history_of
 
 
-def read_history(
-    configurations: Sequence[Configuration], services: Services, *, limit: int | None = None
-) -> tuple[RegionHistory, ...]:
-    """The newest `limit` revisions of each target's release. A region that cannot be read has its error instead.
-
-    Raises InterruptedBySignal.
-    """
-    outcomes, signalled = run_all([partial(_read, one, services, limit) for one in configurations])
-    if signalled is not None:
-        raise signalled
-    histories = []
-    for configuration, outcome in zip(configurations, outcomes, strict=True):
-        if outcome.value is not None:
-            histories.append(outcome.value)
-        elif isinstance(outcome.error, DeployError):
-            histories.append(RegionHistory(configuration.target, error=_with_region(outcome.error, configuration)))
-        elif outcome.error is not None:
-            raise outcome.error
-    return tuple(histories)
+def read_history(loaded: Loaded, services: Services, *, limit: int | None = None) -> tuple[RegionHistory, ...]:
+    """The newest `limit` revisions of each target's release. A region that cannot be read has its errors instead."""
+    answers = ask_each([(one.target, partial(_read, one, services, limit)) for one in loaded.configurations])
+    read = {one.target: one for one in answers.given}
+    errors: dict[Target, list[DeployError]] = {}
+    for target, error in [*loaded.failures, *answers.failures]:
+        errors.setdefault(target, []).append(error)
+    return tuple(
+        read.get(target) or RegionHistory(target, error=_of_region(target, errors[target])) for target in loaded.targets
+    )
 
 
 def _read(configuration: Configuration, services: Services, limit: int | None) -> RegionHistory:
@@ -46,9 +37,10 @@ def _read(configuration: Configuration, services: Services, limit: int | None) -
     return RegionHistory(target, history_of(revisions, lock)[:limit], lock)
 
 
-def _with_region(error: DeployError, configuration: Configuration) -> DeployError:
-    for leaf in error.leaves():
-        if leaf.where is None or isinstance(leaf.where, str):
-            place = configuration.target.environment
-            leaf.where = f"{place}, {leaf.where}" if leaf.where else place
-    return error
+def _of_region(target: Target, errors: Sequence[DeployError]) -> DeployError:
+    """The errors as one, each naming its region unless it names a file."""
+    group = ErrorGroup(errors)
+    for leaf in group.leaves():
+        if not isinstance(leaf.where, Location):
+            leaf.where = f"{target.environment}, {leaf.where}" if leaf.where else target.environment
+    return group

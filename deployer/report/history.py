@@ -10,6 +10,7 @@ from typing import Any
 from deployer.model.history import Deployed, HistoryEntry, RegionHistory, RevisionOutcome
 from deployer.plan.history import by_deployment
 from deployer.report.document import error_entry
+from deployer.report.locks import lock_document
 from deployer.report.words import age, printable, short_digest
 
 _RUNS = "▶"
@@ -129,7 +130,7 @@ def _notes(region: RegionHistory) -> Iterator[str]:
     if not region.entries:
         yield f"{name}: {region.target.application} was never deployed here"
     if region.lock is not None and not region.lock.expired:
-        yield f"{name}: held by {region.lock.holder or 'another tool'}"
+        yield printable(f"{name}: locked: {region.lock}")
     newest = region.mixture
     if newest is not None and newest.outcome != "in progress":
         runs = next((one.revision for one in region.entries if one.running), None)
@@ -161,7 +162,7 @@ def history_document(stage: str, application: str, regions: Sequence[RegionHisto
             {
                 "region": region.target.region,
                 "ok": region.error is None,
-                "heldBy": str(region.lock.holder) if region.lock and region.lock.holder else None,
+                "lock": lock_document(region.lock) if region.lock else None,
                 "revisions": [_revision_document(entry) for entry in region.entries],
                 "errors": [error_entry(leaf) for leaf in region.error.leaves()] if region.error else [],
             }

@@ -66,6 +66,15 @@ def test_the_digest_of_a_tag(fake: FakeRegistry, opened: Open, login: str | None
     assert asked.digest(image(fake, repository="none")) is None
 
 
+def test_an_image_is_there_by_its_digest_where_that_is_known(fake: FakeRegistry, opened: Open) -> None:
+    digest = fake.image("team/app", "1", b"layer")
+    asked = opened()
+    assert asked.has(image(fake))
+    assert asked.has(image(fake, "untagged-since", digest=digest))
+    assert not asked.has(image(fake, digest="sha256:" + "0" * 64))
+    assert not asked.has(image(fake, "2"))
+
+
 def test_a_login_is_kept(fake: FakeRegistry, opened: Open) -> None:
     fake.login = "bearer"
     fake.image("team/app", "1", b"layer")
