@@ -61,3 +61,11 @@ def test_a_message_stays_within_slack_s_limits() -> None:
     blocks = finished(many).blocks
     assert len(blocks) <= 50
     assert all(len(block["text"]["text"]) <= 3000 for block in blocks if block["type"] == "section")
+
+
+def test_a_rollback_is_told_as_one() -> None:
+    plan = Plan((TargetPlan(GOOD.target, reasons=("from revision 2 back to revision 1",)),))
+    text = started(plan, deployment_id="id", stage="prod", who="anna", git_commit=None, action="rollback").text
+    assert "anna is rolling back myapp in prod london" in text
+    ended = finished(replace(RESULT, action="rollback", targets=(replace(GOOD, outcome="restored"),))).text
+    assert ended.startswith(":white_check_mark: myapp in prod london: restored")

@@ -113,3 +113,7 @@ def test_durations_sizes_and_names_are_short() -> None:
     assert pods([*GOOD.workloads, service]) == "2/2"
     assert pods([service]) == "-"
     assert short_image(GOOD.image) == "myapp:0.0.1-aaaaaaaaaa…" if GOOD.image else False
+
+
+def test_what_was_restored_is_a_success() -> None:
+    assert report(replace(GOOD, outcome="restored")).splitlines()[1].split()[0] == "✔"
