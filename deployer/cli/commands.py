@@ -23,6 +23,7 @@ COMMANDS: dict[str, Command] = {
     "status": Command("status", "Show what runs where: each app in each region of a stage."),
     "promote": Command("promote", "Bring the very image that runs in one stage to the next."),
     "recover": Command("recover", "Repair what an interrupted run left, and say what it was."),
+    "remove": Command("remove", "Take an app away; volumes that it claimed are kept."),
     "unlock": Command("unlock", "Free the lock of an app, after showing who holds it."),
     "sandbox": Command("sandbox", "The stage `local`: three regional clusters and an AWS on this machine."),
     "doctor": Command("doctor", "Show what is missing on this machine, and how to get it."),

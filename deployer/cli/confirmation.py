@@ -39,3 +39,19 @@ def confirm_deletions(
         confirmed = answered_yes(f"{what}, which is not in {gone_from}.\nDelete?")
     if not confirmed:
         raise HeldError("nothing was deployed", why="the deletion was not confirmed")
+
+
+def confirm_removal(plan: Plan, *, yes: bool, pause: Callable[[], AbstractContextManager[None]]) -> None:
+    """Show what goes and what stays, and ask on a terminal; raises HeldError without a `yes`."""
+    doomed = [one for one in plan.targets if one.changes_anything]
+    shown = [f"{one.target.application} in {one.target.environment}: {'; '.join(one.reasons)}" for one in doomed]
+    lines = [
+        line for title, one in zip(shown, doomed, strict=True) for line in (title, *(f"  {c}" for c in one.changes))
+    ]
+    if not yes and not sys.stdin.isatty():
+        raise HeldError("nothing was removed", why="\n".join(lines), hint="add --yes if that is meant")
+    with pause():
+        sys.stderr.write("\n".join(lines) + "\n")
+        confirmed = yes or answered_yes("Remove it?" if len(doomed) == 1 else f"Remove it from {len(doomed)} regions?")
+    if not confirmed:
+        raise HeldError("nothing was removed", why="it was not confirmed")

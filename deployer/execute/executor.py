@@ -11,6 +11,7 @@ from deployer.errors import DeployError, DeploymentFailed, HeldError
 from deployer.execute.attempt import Attempt
 from deployer.execute.outside import wait_until_healthy
 from deployer.execute.ports import ReleaseRequest
+from deployer.execute.removal import not_taken_away, take_away
 from deployer.execute.undo import fail
 from deployer.execute.watch import HookWatch
 from deployer.model import TargetResult, WorkloadState
@@ -39,6 +40,8 @@ class Execution:
             self._ask_outside()
             self._attempt.mark(verified=True)
         except DeployError as error:
+            if self._work.removal is not None:
+                return not_taken_away(self._attempt, error)
             return fail(self._attempt, error)
         return self._attempt.result("restored" if self._work.plan.release_action == "rollback" else "deployed")
 
@@ -65,6 +68,11 @@ class Execution:
 
     def _uninstall(self) -> None:
         work, attempt = self._work, self._attempt
+        if work.removal is not None:
+            attempt.stop_if_asked()
+            self._refuse_stale_plan()
+            take_away(attempt, self._clock)
+            return
         with attempt.phases("uninstall") as phase:
             attempt.stop_if_asked()
             self._refuse_stale_plan()

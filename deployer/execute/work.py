@@ -21,6 +21,7 @@ from deployer.model import (
     WorkloadState,
 )
 from deployer.plan.manifests import PreparedManifests
+from deployer.plan.removal import Removal
 from deployer.plan.steps import TargetPlan
 
 
@@ -38,7 +39,8 @@ class RegionPorts:
 class Work:
     """One target's plan with all that it takes to carry it out.
 
-    `prepared` has the image pinned; `workloads` is what was seen of the live release, where nothing is to be done.
+    `removal` is what `deploy remove` takes away. `prepared` has the image pinned; `workloads` is what was seen of the
+    live release, where nothing is to be done.
     """
 
     plan: TargetPlan
@@ -49,6 +51,7 @@ class Work:
     ports: RegionPorts
     timeout: float
     workloads: tuple[WorkloadState, ...] = ()
+    removal: Removal | None = None
 
     @property
     def target(self) -> Target:

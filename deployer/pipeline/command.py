@@ -6,15 +6,15 @@ import os
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Protocol
 
 from deployer import __version__
-from deployer.config import Configuration
 from deployer.errors import InterruptedBySignal, interruption
 from deployer.events import Sink, WarningRaised
 from deployer.execute.announcing import Announcer
 from deployer.execute.phases import Phases
 from deployer.execute.services import Services
-from deployer.model import App, DeploymentRecord, DeploymentResult, Holder, Image, Target, TargetResult
+from deployer.model import App, DeploymentRecord, DeploymentResult, Holder, Image, Settings, Target, TargetResult
 from deployer.model.recovery import PartialFleet
 from deployer.plan.identity import deployment_id
 from deployer.report.announcement import finished
@@ -27,6 +27,20 @@ _LAST_WORDS = 3.0
 def new_deployment_id() -> str:
     """An id for a deployment that begins now."""
     return deployment_id(datetime.now(UTC), os.urandom(3))
+
+
+class Configured(Protocol):
+    """Whatever knows a target's settings and app."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of its stage and region."""
+        ...
+
+    @property
+    def app(self) -> App:
+        """Its app."""
+        ...
 
 
 class Command:
@@ -77,9 +91,9 @@ class Command:
             **(values | fields),
         )
 
-    def announcer(self, configurations: Sequence[Configuration]) -> Announcer:
+    def announcer(self, configured: Sequence[Configured]) -> Announcer:
         """Tells every channel that these targets announce to, each once."""
-        distinct = {(one.settings.slack, one.app.slack_channel): one for one in configurations}
+        distinct = {(one.settings.slack, one.app.slack_channel): one for one in configured}
         return Announcer([self.services.notifier(one.settings, one.app.slack_channel) for one in distinct.values()])
 
     def result(self, targets: Sequence[TargetResult], partial: Sequence[PartialFleet] = ()) -> DeploymentResult:

@@ -19,6 +19,7 @@ _DOING = {
     "deploy": ("is deploying", "to"),
     "rollback": ("is rolling back", "in"),
     "promote": ("is promoting", "to"),
+    "remove": ("is removing", "from"),
     "recover": ("is recovering", "in"),
 }
 """How the beginning of a command is told, by its name."""

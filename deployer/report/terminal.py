@@ -8,7 +8,7 @@ from deployer.model import DeploymentResult, Evidence, TargetResult
 from deployer.report.partial import partial_lines
 from deployer.report.words import duration, pods
 
-_MARKS = {"unchanged": "=", "deployed": "✔", "restored": "✔", "repaired": "✔", "planned": "·"}
+_MARKS = {"unchanged": "=", "deployed": "✔", "restored": "✔", "repaired": "✔", "removed": "✔", "planned": "·"}
 _STYLES = {"✔": "\x1b[32m", "=": "\x1b[36m", "·": "\x1b[36m", "✘": "\x1b[31m"}
 _RESET = "\x1b[0m"
 

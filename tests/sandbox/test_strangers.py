@@ -72,7 +72,7 @@ def test_somebody_elses_object_is_not_taken(project: Project) -> None:
     (error,) = deploy_refused(project, 2)
     assert error["what"] == f"Service/{project.name} exists already and is not part of the release"
     assert error["where"].startswith(f"apps/{project.name}.yml:")
-    assert "--take-ownership" in error["hint"]
+    assert "deploy adopt" in error["hint"]
 
 
 def test_two_deployments_at_once(good: Project) -> None:

@@ -1,0 +1,140 @@
+"""`deploy remove STAGE REGION APP`: takes an app away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deployer.cli.main_job import Asked, run
+from deployer.cli.options import (
+    Application,
+    AsJson,
+    Debug,
+    Directory,
+    LockWait,
+    Region,
+    Stage,
+    Timeout,
+    Verbose,
+    Yes,
+    seconds,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deployer.cli.masked import MaskingSink
+    from deployer.errors import InterruptedBySignal
+    from deployer.execute.everywhere import Failure
+    from deployer.model import App, DeploymentResult, Settings, Target
+    from deployer.plan.steps import Plan
+    from deployer.wiring import Wiring
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(context_settings={"help_option_names": ["-h", "--help"]})
+def remove(
+    stage: Stage,
+    region: Region,
+    application: Application,
+    release: Annotated[
+        bool,
+        typer.Option("--release", help="APP is the name of a Helm release of ours, whose app file is gone or broken."),
+    ] = False,
+    yes: Yes = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Show what would be removed, and remove nothing.")] = False,
+    timeout: Timeout = None,
+    lock_wait: LockWait = None,
+    as_json: AsJson = False,
+    directory: Directory = None,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Take an app's release away, after showing what goes and what stays, and asking.
+
+    Volumes that were claimed are kept, and named. It ends when the app's pods have ended. An app that is not there is
+    no error. The app's manifests and artefacts are not needed.
+    """
+
+    def story(asked: Asked, deployment: str, wiring: Wiring) -> tuple[DeploymentResult, InterruptedBySignal | None]:
+        return _remove(asked, release, deployment, wiring)
+
+    run(
+        Asked(
+            stage=stage,
+            region=region,
+            applications=(application,),
+            plan_only=plan,
+            yes=yes,
+            as_json=as_json,
+            timeout=seconds(timeout),
+            lock_wait=seconds(lock_wait, "--lock-wait") or 0.0,
+            directory=directory,
+            verbose=verbose,
+        ),
+        story,
+    )
+
+
+def _remove(
+    asked: Asked, release: bool, deployment: str, wiring: Wiring
+) -> tuple[DeploymentResult, InterruptedBySignal | None]:
+    from deployer.cli.confirmation import confirm_removal
+    from deployer.cli.display import display
+    from deployer.cli.invocation import command_for
+    from deployer.cli.masked import MaskingSink
+    from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
+    from deployer.pipeline.removal import RemovalRequest, Removing
+
+    with display(verbose=asked.verbose) as shown:
+        sink = MaskingSink(shown, wiring.mask)
+        if asked.stage == SANDBOX_STAGE:
+            ready_sandbox(sink, wiring.root)
+        found, failures = _by_release(asked, wiring) if release else _by_app(asked, wiring, sink)
+        request = RemovalRequest(
+            deployment,
+            asked.stage,
+            plan_only=asked.plan_only,
+            ours_alone=release,
+            timeout=asked.timeout,
+            lock_wait=asked.lock_wait,
+            command_for=command_for(asked.stage, asked.region),
+        )
+
+        def confirm(plan: Plan) -> None:
+            confirm_removal(plan, yes=asked.yes, pause=shown.paused)
+
+        return Removing(request, found, failures, wiring, sink, confirm).run()
+
+
+def _by_app(
+    asked: Asked, wiring: Wiring, sink: MaskingSink
+) -> tuple[Sequence[tuple[Target, Settings, App]], Sequence[Failure]]:
+    """Where the release of an app is, from its file."""
+    from deployer.errors import ConfigurationError, UsageError
+
+    try:
+        loaded = wiring.load_each(asked.stage, asked.region, asked.applications, None, (), sink, manifests=False)
+    except (ConfigurationError, UsageError) as error:
+        other = f"without an app file: deploy remove {asked.stage} {asked.region} RELEASE --release"
+        error.hint = f"{error.hint}\n{other}" if error.hint else other
+        raise
+    return [(one.target, one.settings, one.app) for one in loaded.configurations], loaded.failures
+
+
+def _by_release(asked: Asked, wiring: Wiring) -> tuple[Sequence[tuple[Target, Settings, App]], Sequence[Failure]]:
+    """Where a release is whose app file is gone, from group_vars alone."""
+    from deployer.model import App, Target
+
+    (name,) = asked.applications
+    settings = wiring.settings_of(asked.stage, asked.region)
+    for one in settings.values():
+        wiring.keep_secret(
+            secret.reveal() for secret in (one.slack.token, one.slack.webhook_url, one.fingerprint_key) if secret
+        )
+    return [
+        (Target(place.stage, place.region, name), one, App(name, name, (place.environment,)))
+        for place, one in settings.items()
+    ], ()

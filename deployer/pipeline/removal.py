@@ -1,0 +1,152 @@
+"""The story of `deploy remove`, from top to bottom: look, confirm, take away, report.
+
+look       per region, in parallel: the release, what of it is live, which volumes were claimed; nothing is changed
+confirm    what goes and what stays is shown; nothing is removed without a yes
+execute    one fleet, all regions at once: lock, uninstall, wait until the pods are gone (draining a region, and taking
+           its DNS records away, belong before that)
+report     every region's result, with the volumes that were kept
+
+Of the app's file only its names are used: an app can be removed also while its file is broken, or when it is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from deployer.errors import InterruptedBySignal
+from deployer.events import Sink
+from deployer.execute.everywhere import CommandFor, Failure, ask_each, refuse
+from deployer.execute.fleet import Fleet, Member, run_fleets
+from deployer.execute.preflight import Entry, check_lock
+from deployer.execute.removal import look, refuse_others
+from deployer.execute.restore import Place
+from deployer.execute.services import Services
+from deployer.execute.work import Work
+from deployer.model import App, DeploymentResult, Settings, Target, TargetResult
+from deployer.pipeline.command import Command
+from deployer.plan.manifests import PreparedManifests
+from deployer.plan.order import Order
+from deployer.plan.removal import Removal, plan_removal
+from deployer.plan.steps import Plan, TargetPlan
+from deployer.report.announcement import started
+
+
+@dataclass(frozen=True)
+class RemovalRequest:
+    """What is asked for. `deployment` is this removal's own id. Times are in seconds.
+
+    `ours_alone`: the release was named without an app's file, so it must be one that this tool has made for the region.
+    """
+
+    deployment: str
+    stage: str
+    plan_only: bool = False
+    ours_alone: bool = False
+    timeout: float | None = None
+    lock_wait: float = 0.0
+    command_for: CommandFor | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of one target."""
+
+    place: Place
+    removal: Removal
+    plan: TargetPlan
+
+
+class Removing:
+    """One app's removal from all regions named. `confirm` may refuse the plan by raising HeldError."""
+
+    def __init__(
+        self,
+        request: RemovalRequest,
+        found: Sequence[tuple[Target, Settings, App]],
+        failures: Sequence[Failure],
+        services: Services,
+        sink: Sink,
+        confirm: Callable[[Plan], None],
+    ) -> None:
+        self._request = request
+        self._places = [
+            Place(target, settings, app, services.region(settings, target)) for target, settings, app in found
+        ]
+        self._failures = failures
+        self._sink = sink
+        self._confirm = confirm
+        self._services = services
+        self._command = Command("remove", request.deployment, request.stage, services, sink)
+
+    def run(self) -> tuple[DeploymentResult, InterruptedBySignal | None]:
+        """Every region's result, and the signal that cut it short, if one did.
+
+        Raises a DeployError when nothing was removed anywhere: a service out of reach, a lock, no yes.
+        """
+        seen = self._look()
+        plan = Plan(tuple(one.plan for one in seen))
+        if self._request.plan_only or not plan.changes_anything:
+            return self._command.result([self._untouched(one) for one in seen]), None
+        self._confirm(plan)
+        announcer = self._command.announcer(self._places)
+        announcer.begin(
+            started(
+                Plan(tuple(one for one in plan.targets if one.changes_anything)),
+                deployment_id=self._request.deployment,
+                stage=self._request.stage,
+                who=self._services.who(),
+                git_commit=self._services.git_commit(),
+                action="remove",
+            )
+        )
+        members = [Member(self._work(one), partial(self._again, one.place)) for one in seen]
+        order = Order(waves=(tuple(one.place.target.region for one in seen),))
+        fleet = Fleet(members, order, self._sink, self._command.holder(), lock_wait=self._request.lock_wait)
+        results, signalled = run_fleets([fleet])
+        return self._command.conclude(announcer, [results[one.place.target] for one in seen], signalled)
+
+    def _look(self) -> list[Seen]:
+        request = self._request
+        with self._command.phases("look") as phase:
+            answers = ask_each([(one.target, partial(self._see, one)) for one in self._places])
+            targets = [*(target for target, _ in self._failures), *(one.target for one in self._places)]
+            refuse(targets, [*self._failures, *answers.failures], request.command_for)
+            there = sum(one.plan.release_action == "uninstall" for one in answers.given)
+            phase.detail = f"{there} of {len(answers.given)} regions have it"
+        return answers.given
+
+    def _see(self, place: Place, *, refuse_held: bool = True) -> Seen:
+        request = self._request
+        name, namespace = place.app.app_name, place.settings.namespace
+        revisions = place.revisions()
+        if request.ours_alone:
+            refuse_others(place, revisions)
+        if revisions and not request.plan_only and refuse_held:
+            check_lock(Entry(name, namespace, place.ports, refuse_held=request.lock_wait <= 0))
+        removal = look(place, revisions)
+        return Seen(place, removal, plan_removal(place.target, revisions, removal, f"{name} in namespace {namespace}"))
+
+    def _again(self, place: Place) -> Work:
+        """The work of a region whose release has moved on since; the lock is ours by now."""
+        return self._work(self._see(place, refuse_held=False))
+
+    def _work(self, seen: Seen) -> Work:
+        place = seen.place
+        return Work(
+            plan=seen.plan,
+            app=place.app,
+            settings=place.settings,
+            prepared=PreparedManifests(place.settings.namespace, (), ()),
+            record=self._command.record(place.target, place.app, ()),
+            ports=place.ports,
+            timeout=self._request.timeout or place.settings.rollout.timeout,
+            removal=seen.removal,
+        )
+
+    def _untouched(self, seen: Seen) -> TargetResult:
+        work = self._work(seen)
+        if not seen.plan.changes_anything:
+            return work.unchanged()
+        return work.result("planned", revision=seen.plan.current_revision)
