@@ -92,7 +92,7 @@ def _deployments(deployed: Sequence[Deployed], regions: Sequence[RegionHistory],
         return _Column(name.upper(), cells, 0, [one.outcome if one else None for one in found])
 
     return [
-        column("DEPLOYMENT", lambda one: one.deployment_id),
+        column("DEPLOYMENT", _deployment),
         column("AGE", lambda one: _age(one, now), 3),
         column("ACTION", lambda one: one.action, 1),
         column("VERSION", _version),
@@ -135,7 +135,14 @@ def _notes(region: RegionHistory) -> Iterator[str]:
     if newest is not None and newest.outcome != "in progress":
         runs = next((one.revision for one in region.entries if one.running), None)
         what = f"{newest.revision} and {runs}" if runs else f"{newest.revision} and what was there before"
-        yield f"{name}: revision {newest.revision} is {newest.outcome}; what is live may be a mixture of {what}"
+        became = {"failed": "failed", "interrupted": "was interrupted"}.get(newest.outcome, f"is {newest.outcome}")
+        yield f"{name}: revision {newest.revision} {became}; what is live may be a mixture of {what}"
+
+
+def _deployment(entry: HistoryEntry) -> str | None:
+    """Its id, marked where it went back: there may be no room for what it did."""
+    back = " ↩" if entry.action in ("rollback", "rolled back") else ""
+    return f"{entry.deployment_id}{back}" if entry.deployment_id else None
 
 
 def _version(entry: HistoryEntry) -> str | None:

@@ -75,6 +75,8 @@ def test_several_regions_have_a_line_for_each_deployment() -> None:
         region("london", GOOD, FAILED), region("seoul", replace(GOOD, revision=3), replace(FAILED, revision=2))
     )
     assert "▶ 7 good" in first
+    assert f"{GOOD.deployment_id} ↩" in first
+    assert "↩" not in second
     assert first.index("▶ 3 good") == header.index("SEOUL")
     assert "6 failed" in second
     assert "2 failed" in second
@@ -93,7 +95,7 @@ def test_what_is_odd_about_a_region_is_noted() -> None:
     text = "\n".join(lines(region("london", error=UnreachableError("down")), broken, region("virginia")))
     assert "london: could not be read" in text
     assert "seoul: locked: " in text
-    assert "seoul: revision 9 is failed; what is live may be a mixture of 9 and 7" in text
+    assert "seoul: revision 9 failed; what is live may be a mixture of 9 and 7" in text
     assert "virginia: myapp was never deployed here" in text
     assert lines(region("london")) == ["", "london: myapp was never deployed here"]
 
