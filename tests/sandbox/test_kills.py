@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from signal import SIGINT, SIGKILL, SIGTERM, Signals
+from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM, Signals
 
 import pytest
 
@@ -16,11 +16,12 @@ from tests.sandbox.apps import hook
 from tests.sandbox.clusters import Namespace
 from tests.sandbox.helpers import Project, with_image
 from tests.sandbox.leaks import Search
+from tests.sandbox.locks import somebody_elses_lock
 from tests.sandbox.processes import Watch
 from tests.sandbox.surroundings import artefacts, ask, unique
 from tests.sandbox.tool import Done
 
-BEFORE_THE_CLUSTER = ("configuration", "artefacts", "compare", "build image")
+BEFORE_THE_CLUSTER = ("configuration", "artefacts", "compare", "build image", "lock")
 PHASES = (*BEFORE_THE_CLUSTER, "release", "rollout", "outside check")
 ENDING = 20.0
 """Seconds within which a stopped deployment has to end."""
@@ -117,6 +118,9 @@ def held(project: Project, phase: str) -> Iterator[str]:
                 project.app["Docker"]["Files"] = {"hold": f"# {unique()}\nexec sleep 62"}
                 stack.callback(project.app["Docker"].update, Files={"hold": f"# {unique()}\ntrue"})
                 said = "] RUN --mount"
+            case "lock":
+                stack.enter_context(somebody_elses_lock(project))
+                said = "] waiting for anna@laptop"
             case "release":
                 project.app["Helm"].append(hook("exec sleep 63"))
                 stack.callback(project.app["Helm"].pop)
@@ -135,12 +139,12 @@ def held(project: Project, phase: str) -> Iterator[str]:
 # --- the tests -------------------------------------------------------------------------------------------------------
 
 CASES = [(phase, number) for phase in PHASES for number in (SIGTERM, SIGKILL)]
-CASES += [("build image", SIGINT), ("rollout", SIGINT)]
+CASES += [("build image", SIGINT), ("rollout", SIGINT), ("rollout", SIGHUP)]
 
 
 def cut_off(project: Project, said: str, *numbers: Signals) -> Done:
     """A deployment that gets signals when it has said something; nothing that it started outlives it for long."""
-    running = project.start("local", "london", project.name, "-v")
+    running = project.start("local", "london", project.name, "-v", "--lock-wait", "60s")
     with Watch(running.process.pid, pause=0.02) as watch:
         running.wait_for(said)
         for number in numbers:
