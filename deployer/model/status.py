@@ -43,10 +43,14 @@ Health = Literal["well", "busy", "skewed", "broken", "absent", "unknown"]
 
 @dataclass(frozen=True)
 class ReleaseHead:
-    """A release's newest revision, and the newest that was verified: the same one if it was, None if none was."""
+    """A release's newest revision, and the newest that was verified: the same one if it was, None if none was.
+
+    `takes_back`: the newest was made by a deployment that failed, to bring back what was there before.
+    """
 
     newest: Revision
     good: Revision | None
+    takes_back: bool = False
 
 
 @dataclass(frozen=True)

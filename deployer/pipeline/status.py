@@ -13,7 +13,7 @@ from functools import partial
 from typing import TypeVar
 
 from deployer.config.releases import Release
-from deployer.errors import DeployError
+from deployer.errors import DeployError, ErrorGroup
 from deployer.execute.parallel import run_all, values_of
 from deployer.execute.ports import Cluster
 from deployer.execute.services import Services
@@ -107,7 +107,7 @@ class StatusReader:
         try:
             seen, held = values_of(questions)
         except DeployError as error:
-            raise _with_region(error, f"{self._stage}.{place.region}") from None
+            raise _of_region(error, f"{self._stage}.{place.region}") from None
         return replace(seen, locks=held.locks)
 
     # Judging what was seen.
@@ -191,10 +191,12 @@ def _attempts(questions: Sequence[Callable[[], T]]) -> list[T | DeployError]:
     return answers
 
 
-def _with_region(error: DeployError, environment: str) -> DeployError:
+def _of_region(error: DeployError, environment: str) -> DeployError:
+    """The error with its region named; once, though all questions may have failed for the same reason."""
     for leaf in error.leaves():
         leaf.where = f"{environment}, {leaf.where}" if leaf.where else environment
-    return error
+    leaves = _distinct([error])
+    return leaves[0] if len(leaves) == 1 else ErrorGroup(leaves)
 
 
 def _distinct(answers: Iterable[object]) -> tuple[DeployError, ...]:

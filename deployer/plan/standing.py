@@ -29,7 +29,7 @@ def release_status(
     newest, record = head.newest, head.newest.record
     return ReleaseStatus(
         target=target,
-        standing=_standing(newest, lock),
+        standing=_standing(head, lock),
         name=name,
         namespace=namespace,
         revision=newest.number,
@@ -59,12 +59,10 @@ def running_objects(revision: Revision, namespace: str) -> tuple[ObjectKey, ...]
     )
 
 
-def _standing(revision: Revision, lock: LockState | None) -> Standing:
-    action = revision.record.action if revision.record else None
+def _standing(head: ReleaseHead, lock: LockState | None) -> Standing:
+    revision = head.newest
     if revision.verified:
-        if revision.description.startswith(_ROLLBACK) and action != "rollback":
-            return "rolled back"
-        return _DONE.get(action, "deployed")
+        return "rolled back" if head.takes_back else _DONE.get(_action(revision), "deployed")
     if lock is not None and not lock.expired:
         return "in progress"
     if revision.ended == "interrupted" or revision.status.startswith(("pending", "uninstalling")):
@@ -74,6 +72,13 @@ def _standing(revision: Revision, lock: LockState | None) -> Standing:
     if revision.status == "uninstalled":  # Helm keeps the history when it is asked to
         return "missing"
     return "unverified" if revision.record else "not ours"
+
+
+def _action(revision: Revision) -> str | None:
+    """What made it; a revision of another tool's that was brought back has no record of ours."""
+    if revision.record is not None:
+        return revision.record.action
+    return "rollback" if revision.description.startswith(_ROLLBACK) else None
 
 
 def _is_hook(content: Json) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from deployer.adapters.helm.encoding import SECRET_TYPE, VERIFIED, revision_of
+from deployer.adapters.helm.encoding import DEPLOYMENT_ID, ENDED, SECRET_TYPE, VERIFIED, revision_of
 from deployer.adapters.helm.storage import SecretStore
 from deployer.model import Json, Revision
 from deployer.model.status import ReleaseHead
@@ -17,7 +17,7 @@ def heads(secrets: SecretStore, namespace: str, names: Collection[str] | None) -
     """The newest revision of each release (`names`: of these alone), and the newest that is verified.
 
     What Helm calls superseded is never the newest, and is most of what is stored: of that only the verified ones are
-    read which a revision that is not verified has followed.
+    read which a revision that is not verified has followed, and the failed ones which a rollback has.
     """
     newest: dict[str, Revision] = {}
     for chosen in _choices(names):
@@ -25,7 +25,25 @@ def heads(secrets: SecretStore, namespace: str, names: Collection[str] | None) -
     good = {name: revision for name, revision in newest.items() if revision.verified}
     for chosen in _choices(newest.keys() - good.keys()):
         _take_newest(secrets, namespace, f"owner=helm,{VERIFIED}=true{chosen}", good, verified=True)
-    return {name: ReleaseHead(revision, good.get(name)) for name, revision in newest.items()}
+    failed = _failed(secrets, namespace, [name for name, revision in newest.items() if _is_rollback(revision)])
+    return {
+        name: ReleaseHead(revision, good.get(name), (name, revision.deployment_id) in failed)
+        for name, revision in newest.items()
+    }
+
+
+def _is_rollback(revision: Revision) -> bool:
+    return revision.record is not None and revision.record.action == "rollback"
+
+
+def _failed(secrets: SecretStore, namespace: str, names: Collection[str]) -> set[tuple[str | None, str | None]]:
+    """The releases and deployments of which one of our marks says that they did not end well."""
+    found = set()
+    for chosen in _choices(names):
+        for secret in secrets.list("v1", "Secret", namespace, selector=f"owner=helm,{ENDED}{chosen}"):
+            labels = secret["metadata"].get("labels") or {}
+            found.add((labels.get("name"), labels.get(DEPLOYMENT_ID)))
+    return found
 
 
 def _take_newest(

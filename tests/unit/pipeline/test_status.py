@@ -11,7 +11,7 @@ from deployer.config.releases import Release
 from deployer.errors import ConfigurationError, DeployError, UnreachableError
 from deployer.execute.services import Services
 from deployer.execute.work import RegionPorts
-from deployer.model import ClusterSettings, DeploymentRecord, Holder, Json, ObjectKey, Settings, Target
+from deployer.model import ClusterSettings, DeploymentRecord, Holder, Json, LockState, ObjectKey, Settings, Target
 from deployer.model.status import ReleaseHead, ReleaseStatus, StageStatus
 from deployer.pipeline.status import StatusReader
 from tests.fakes import FakeCluster, FakeLocks, FakeProber, FakeReleases, make_revision
@@ -38,6 +38,17 @@ class Region:
         self.cluster.objects[ObjectKey("apps/v1", "Deployment", "default", name)] = live
         self.listed.append(live)
         self.cluster.lists = {"Deployment": self.listed}
+
+
+class LocksOutOfReach(FakeLocks):
+    """Locks that cannot be listed."""
+
+    def __init__(self, error: DeployError) -> None:
+        super().__init__()
+        self._error = error
+
+    def all(self, namespace: str) -> Mapping[str, LockState]:
+        raise self._error
 
 
 class Regions:
@@ -122,6 +133,20 @@ def test_a_region_that_cannot_be_read_is_told_and_the_others_are_shown() -> None
     (error,) = status.errors
     assert (str(error), error.exit_code) == ("prod.seoul, https://seoul: the cluster does not answer", 5)
     assert not status.skewed
+
+
+def test_what_all_questions_to_a_region_fail_for_is_told_once() -> None:
+    services = Regions()
+    region = services.regions["seoul"]
+    region.releases.known = UnreachableError("no answer", where="https://seoul")
+    region.locks = LocksOutOfReach(UnreachableError("no answer", where="https://seoul"))
+    status = read(services, places("shop"))
+    error = rows(status)["shop seoul"].error
+    assert error is not None
+    assert [str(leaf) for leaf in error.leaves()] == ["prod.seoul, https://seoul: no answer"]
+    assert len(status.errors) == 1
+    region.locks = LocksOutOfReach(UnreachableError("we may not list leases"))
+    assert len(read(services, places("shop")).errors) == 2
 
 
 def test_objects_that_cannot_be_read_are_no_pods_that_are_ready() -> None:

@@ -49,8 +49,13 @@ def test_what_made_it(action: str | None, standing: str) -> None:
 
 
 def test_a_rollback_that_nobody_asked_for() -> None:
-    assert status(description="Rollback to 6").standing == "rolled back"
-    assert status(description="Rollback to 6", record=record(action="rollback")).standing == "restored"
+    newest = make_revision(7, record=record(action="rollback"))
+    found = release_status(TARGET, "shop", "default", ReleaseHead(newest, newest, takes_back=True), (), None)
+    assert (found.standing, found.health) == ("rolled back", "well")
+
+
+def test_a_rollback_to_a_revision_of_another_tool() -> None:
+    assert status(description="Rollback to 6", record=None).standing == "restored"
 
 
 @pytest.mark.parametrize(

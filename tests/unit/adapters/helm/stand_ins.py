@@ -58,8 +58,8 @@ def chosen(labels: Mapping[str, str], selector: str) -> bool:
         elif match := re.fullmatch(r"([^!=]+)(!?=)(.*)", part):
             if (labels.get(match[1]) == match[3]) != (match[2] == "="):
                 return False
-        else:
-            raise AssertionError(part)
+        elif part not in labels:
+            return False
     return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deployer.adapters.helm.encoding import pack
 from deployer.adapters.helm.heads import heads
 from deployer.model import Json
 from tests.unit.adapters.helm.stand_ins import NAMESPACE, Secrets, release, secret
@@ -53,6 +54,23 @@ def test_a_mark_that_helm_has_copied_does_not_count() -> None:
     copied["metadata"]["labels"]["verified-revision"] = "3"
     found = heads(Secrets(stored("one", 3, "superseded"), copied), NAMESPACE, None)
     assert (found["one"].newest.verified, found["one"].good and found["one"].good.number) == (False, 3)
+
+
+def test_a_rollback_of_a_deployment_that_failed() -> None:
+    def brought_back(name: str, failed: str) -> list[Json]:
+        attempt = stored(name, 4, "superseded", verified=False)
+        attempt["metadata"]["labels"] |= {"ended": "failed.4", "deployment-id": failed}
+        newest = stored(name, 5)
+        values = release(5, name=name)
+        values["config"]["record"] |= {"deployment_id": "d-5", "action": "rollback"}
+        newest["data"]["release"] = pack(values)
+        newest["metadata"]["labels"]["deployment-id"] = "d-5"
+        return [attempt, newest]
+
+    secrets = Secrets(*brought_back("one", "d-5"), *brought_back("two", "d-4"), stored("three", 1))
+    found = heads(secrets, NAMESPACE, None)
+    assert {name: head.takes_back for name, head in found.items()} == {"one": True, "two": False, "three": False}
+    assert secrets.selectors == ["owner=helm,status!=superseded", "owner=helm,ended,name in (one,two)"]
 
 
 def test_only_the_releases_that_are_asked_for() -> None:
