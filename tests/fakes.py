@@ -129,7 +129,9 @@ class FakeReleases:
         self.stored.clear()
         self.done.append(("uninstall",))
 
-    def repair(self, name: str, namespace: str, *, timeout: float) -> str | None:
+    def repair(
+        self, name: str, namespace: str, *, timeout: float, record: DeploymentRecord | None = None
+    ) -> str | None:
         self.done.append(("repair",))
         self.stored[0] = replace(self.stored[0], status="failed")
         return "marked as failed"

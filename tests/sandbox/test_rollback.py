@@ -12,6 +12,7 @@ import httpx2
 
 from deployer.adapters.aws.session import Sessions
 from deployer.tools import require
+from tests.sandbox.apps import SERVE
 from tests.sandbox.helpers import Project, with_image
 from tests.sandbox.region import eventually
 from tests.sandbox.surroundings import ACCESS, ADDRESSES, CLOSED, Json, Put, ask, unique
@@ -244,18 +245,26 @@ def registry_login() -> tuple[str, str]:
 
 
 def test_what_no_longer_starts_goes_back_to_what_ran(project: Project) -> None:
-    """The old revision needs a ConfigMap that somebody has deleted since."""
-    project.cluster.create("ConfigMap", {"metadata": {"name": f"{project.name}-needed"}, "data": {"a": "b"}})
-    project.container["envFrom"] = [{"configMapRef": {"name": f"{project.name}-needed"}}]
+    """The old revision needs a ConfigMap that somebody has deleted since, and says so with its secret of its time."""
+    name = f"{project.name}-needed"
+    project.cluster.create("ConfigMap", {"metadata": {"name": name}, "data": {"a": "b"}})
+    needed = {"configMapKeyRef": {"name": name, "key": "a", "optional": True}}
+    project.container["env"].append({"name": "NEEDED", "valueFrom": needed})
+    project.container["command"] = [
+        "sh",
+        "-c",
+        f'[ -n "$NEEDED" ] || {{ echo "cannot say $GREETING"; exit 4; }}; {SERVE}',
+    ]
     greet(project, old := unique("needs-more")).expect(0)
-    del project.container["envFrom"]
+    project.container["command"] = ["sh", "-c", SERVE]
     greet(project, "runs").expect(0)
-    project.cluster.delete("ConfigMap", f"{project.name}-needed")
+    project.cluster.delete("ConfigMap", name)
 
     done = rollback(project).expect(1)
     assert (done.target["outcome"], done.target["revision"]) == ("rolled back", 4)
-    assert done.target["evidence"]
+    assert any("cannot say ***" in line for line in done.target["evidence"]), done.output
     assert old not in done.output
+    assert old not in str(project.channel_messages)
     assert serves(project, "runs")
     assert project.revisions[-1].verified
     assert [(one["revision"], one["outcome"], one["action"]) for one in history(project)] == [

@@ -320,6 +320,15 @@ def test_repair(secrets: Secrets, command: list[str] | None, done: str | None, t
         assert made.revisions("app", NAMESPACE)[0].status == "failed"
 
 
+def test_what_a_repair_brings_back_is_told_as_a_repair(tmp_path: Path) -> None:
+    secrets = history(("deployed", True), ("pending-upgrade", False))
+    made = adapter(Helm(tmp_path, ""), secrets, directory=tmp_path)
+    made.repair("app", NAMESPACE, timeout=5, record=DeploymentRecord("d-9", "app", "local", "london", who="eve@desk"))
+    record = made.revisions("app", NAMESPACE)[0].record
+    assert record
+    assert (record.action, record.deployment_id, record.restores, record.who) == ("repair", "d-9", "d-1", "eve@desk")
+
+
 def test_a_repair_that_cannot_roll_back_frees_the_release_all_the_same(tmp_path: Path) -> None:
     secrets = history(("deployed", True), ("pending-upgrade", False))
     made = adapter(Helm(tmp_path, failing("Error: odd")), secrets, directory=tmp_path)
