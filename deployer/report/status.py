@@ -18,8 +18,8 @@ _STYLES: dict[Health, str] = {
 }
 _RESET = "\x1b[0m"
 
-_WIDEST = 40
-"""The characters that a cell shows at most."""
+_WIDEST, _NARROWER, _NARROW = 40, 18, 120
+"""The characters that a version, a tag or a name of a holder has at most, in a terminal below 120 columns fewer."""
 
 _HEADER = ("", "APP", "REGION", "STATE", "VERSION", "REVISION", "PODS", "AGE", "DIGEST", "TAG", "LOCKED BY")
 _GIVEN_UP = ("TAG", "LOCKED BY", "DIGEST", "AGE")
@@ -44,7 +44,8 @@ def table_lines(
     status: StageStatus, rows: Sequence[ReleaseStatus], *, colour: bool = False, width: int | None = None
 ) -> Iterator[str]:
     """The table, of some of the status's rows; its columns are as wide as all of them need."""
-    cells = {row.target: tuple(map(_cell, _cells(row, status))) for row in status.rows}
+    widest = _WIDEST if width is None or width >= _NARROW else _NARROWER
+    cells = {row.target: tuple(map(printable, _cells(row, status, widest))) for row in status.rows}
     widths = {name: max(len(line[at]) for line in (_HEADER, *cells.values())) for at, name in enumerate(_HEADER)}
     shown = [name for name in _HEADER if name not in ("LOCKED BY",) or any(row.lock for row in status.rows)]
     for name in _GIVEN_UP:
@@ -62,24 +63,23 @@ def table_lines(
         yield f"{_STYLES[row.health]}{styled}{_RESET}{text[len(styled) :]}" if colour else text
 
 
-def _cell(text: str) -> str:
-    clean = printable(text)
-    return clean if len(clean) <= _WIDEST else f"{clean[: _WIDEST - 1]}…"
+def _clipped(text: str, widest: int) -> str:
+    return text if len(text) <= widest else f"{text[: widest - 1]}…"
 
 
-def _cells(row: ReleaseStatus, status: StageStatus) -> tuple[str, ...]:
+def _cells(row: ReleaseStatus, status: StageStatus, widest: int) -> tuple[str, ...]:
     return (
         MARKS[row.health],
         row.target.application,
         row.target.region or "-",
         row.standing,
-        row.version or "-",
+        _clipped(row.version or "-", widest),
         str(row.revision or "-"),
         pods(row.workloads),
         age((status.taken - row.updated).total_seconds()) if row.updated else "-",
         short_digest(row.digest) if row.digest else "-",
-        short_tag(row.tag) if row.tag else "-",
-        holder(row) or "-",
+        _clipped(short_tag(row.tag) if row.tag else "-", widest),
+        _clipped(holder(row) or "-", widest),
     )
 
 
@@ -115,8 +115,11 @@ def notes_of(row: ReleaseStatus) -> Iterator[str]:
         reason = f": {workload.reason}" if workload.reason else ""
         yield f"{workload.key} {workload.ready}/{workload.desired} ready{reason}"
     if row.lock is not None:
-        until = f"expired; `deploy recover {row.target}` looks after it" if row.lock.expired else "working on it"
-        yield f"locked by {row.lock.holder or 'another tool'}, {until}"
+        holding = row.lock.holder or "another tool"
+        if row.lock.expired:
+            yield f"expired lock, `deploy recover {row.target}` looks after it: {holding}"
+        else:
+            yield f"locked by {holding}"
 
 
 def _way_back(row: ReleaseStatus) -> str:
