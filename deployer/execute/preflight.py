@@ -171,7 +171,9 @@ def _check_classes(cluster: Cluster, kind: tuple[str, str], about: Sequence[Refe
     except NotPermitted:
         for one in about:
             if one.key.name:
-                findings.warn(one.source, one.path, f"names a class ({kind[1]}), and we may not see which the cluster has")
+                findings.warn(
+                    one.source, one.path, f"names a class ({kind[1]}), and we may not see which the cluster has"
+                )
         return
     for one in about:
         name = one.key.name
