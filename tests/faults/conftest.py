@@ -1,0 +1,70 @@
+"""Keeps the sandbox up while any worker uses it, and gives the tests their apps."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deployer.events import Event, PhaseFinished
+from deployer.sandbox.sandbox import down, state, up
+from tests.faults.project import FaultyProject, faulty
+from tests.sandbox.clusters import Namespace, namespaces
+from tests.sandbox.surroundings import CHECKOUT, Put, artefacts, unique
+
+_BEFORE = pytest.StashKey[str]()
+
+
+class Progress:
+    """Tells on standard error what takes long."""
+
+    def emit(self, event: Event) -> None:
+        if isinstance(event, PhaseFinished) and event.seconds > 5:
+            print(f"{event.phase}: {event.seconds:.0f} s", file=sys.__stderr__, flush=True)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Bring the sandbox up, once for all workers."""
+    if not hasattr(session.config, "workerinput"):
+        session.config.stash[_BEFORE] = state()
+        up(Progress(), CHECKOUT)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where the sandbox was down before, it goes down afterwards."""
+    if session.config.stash.get(_BEFORE, "up") in ("never started", "down"):
+        down(Progress())
+
+
+@pytest.fixture(scope="module")
+def clusters(request: pytest.FixtureRequest) -> Iterator[dict[str, Namespace]]:
+    """A namespace of the module's own in each of its `REGIONS` (default: london)."""
+    with namespaces(*getattr(request.module, "REGIONS", ("london",))) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def put() -> Iterator[Put]:
+    """Puts artefacts into the bucket, for as long as the module's tests last."""
+    with artefacts(unique("faults")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def victim(tmp_path_factory: pytest.TempPathFactory, clusters: dict[str, Namespace]) -> Iterator[FaultyProject]:
+    """An app that runs, without an image of its own."""
+    with faulty(tmp_path_factory.mktemp("victim"), clusters) as project:
+        yield project
+
+
+@pytest.fixture(scope="module")
+def builder(
+    tmp_path_factory: pytest.TempPathFactory, clusters: dict[str, Namespace], put: Put
+) -> Iterator[FaultyProject]:
+    """An app that runs, with an image that is made from an artefact."""
+    with FaultyProject(tmp_path_factory.mktemp("builder"), clusters) as project:
+        project.with_build(put("site.tgz", {"page": unique()}))
+        project.deploy().expect(0)
+        yield project
