@@ -32,7 +32,9 @@ class Announcer:
         deadline = monotonic() + patience
         self._wait(min(_PATIENCE, patience / 2))
         self._start(announcement)
-        self._wait(max(0.0, min(_PATIENCE, deadline - monotonic())))
+        late = self._wait(max(0.0, min(_PATIENCE, deadline - monotonic())))
+        if late:
+            self._warnings.setdefault(-1, "Slack did not answer in time: it may not know how this ended")
         return list(dict.fromkeys(self._warnings.values()))
 
     def _start(self, announcement: Announcement) -> None:
@@ -46,8 +48,11 @@ class Announcer:
         if warning:
             self._warnings[index] = warning
 
-    def _wait(self, seconds: float) -> None:
+    def _wait(self, seconds: float) -> bool:
+        """Wait for what was begun; whether anything of it is still under way."""
         deadline = monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, deadline - monotonic()))
+        late = any(thread.is_alive() for thread in self._threads)
         self._threads.clear()
+        return late

@@ -26,7 +26,7 @@ Outcome = Literal[
 ]
 """`rolled back` and `uninstalled` are failures whose traces were removed; `failed` is one that still stands.
 
-`restored` is a rollback that was asked for and succeeded; `repaired` is what `recover` did, `removed` what `remove` did.
+`restored` is a rollback that was asked for, `repaired` what `recover` did, `removed` what `remove` did.
 """
 
 
@@ -71,7 +71,8 @@ class DeploymentResult:
     """What became of one command: every target's result, whatever happened to the others.
 
     `action` is the command: `deploy`, `rollback`, …; `origin` the stage that a promotion comes from. `partial` are
-    deployments that were found to have reached some of their regions only.
+    deployments that were found to have reached some of their regions only; `stopped_by` is the signal that cut it
+    short.
     """
 
     deployment_id: str
@@ -84,6 +85,7 @@ class DeploymentResult:
     action: str = "deploy"
     origin: str | None = None
     partial: tuple[PartialFleet, ...] = ()
+    stopped_by: str | None = None
 
     @property
     def failed(self) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -122,15 +124,19 @@ class Command:
 
         Who was told to stop does not wait for Slack as long as others do.
         """
-        result = self.result(targets, partial)
+        result = replace(self.result(targets, partial), stopped_by=_name(signalled))
         patience = _PATIENCE if signalled is None else _LAST_WORDS if not signalled.at_once else 0.0
         try:
             self.warn(*announcer.end(finished(result), patience))
         except KeyboardInterrupt as stop:
             signalled = signalled or interruption(stop)
-        return result, signalled
+        return replace(result, stopped_by=_name(signalled)), signalled
 
     def warn(self, *warnings: str) -> None:
         """Tell what does not stop us."""
         for warning in warnings:
             self.sink.emit(WarningRaised(warning))
+
+
+def _name(signalled: InterruptedBySignal | None) -> str | None:
+    return signal.Signals(signalled.signal_number).name if signalled else None

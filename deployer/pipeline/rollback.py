@@ -28,7 +28,7 @@ from deployer.plan.order import Order
 from deployer.plan.rollback import Choice, Releases, choose, same_content
 from deployer.plan.steps import Plan
 from deployer.plan.stored import secret_texts
-from deployer.report.announcement import finished, started
+from deployer.report.announcement import started
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,7 @@ class Rollback:
             )
         )
         results, signalled = self._execute(found)
-        result = self._command.result([results[target] for target in self._loaded.targets])
-        self._command.warn(*announcer.end(finished(result)))
-        return result, signalled
+        return self._command.conclude(announcer, [results[target] for target in self._loaded.targets], signalled)
 
     # Looking: nothing is changed anywhere.
 

@@ -34,6 +34,7 @@ def summary(result: DeploymentResult) -> str:
         counts[target.outcome] = counts.get(target.outcome, 0) + 1
     told = ", ".join(f"{count} {outcome}" if len(result.targets) > 1 else outcome for outcome, count in counts.items())
     told = f"{result.origin} → {result.stage}: {told}" if result.origin else told
+    told = f"stopped by {result.stopped_by}: {told}" if result.stopped_by else told
     return f"{told} in {duration(result.seconds)} (deployment {result.deployment_id})"
 
 

@@ -64,7 +64,7 @@ class Watch:
     @property
     def orphans(self) -> list[Seen]:
         """Members of the family that are still there."""
-        return [seen for seen in self.family.values() if seen.alive]
+        return [seen for seen in list(self.family.values()) if seen.alive]
 
     def _run(self) -> None:
         while not self._over.wait(self._pause):
