@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 from deployer.execute.announcing import Announcer
 from deployer.execute.ports import Announcement
 
@@ -35,6 +37,21 @@ def test_every_channel_is_told_twice_and_in_order() -> None:
 def test_one_warning_for_a_channel_that_fails_twice() -> None:
     assert told(Channel("not within 3 s", "not within 2 s")) == ["not within 2 s"]
     assert told(Channel("not within 3 s", None)) == ["not within 3 s"]
+
+
+def test_a_channel_that_hangs_is_not_waited_for_any_longer() -> None:
+    over = Event()
+
+    class Hanging(Channel):
+        def announce(self, announcement: Announcement) -> str | None:
+            over.wait(30)
+            return None
+
+    announcer = Announcer([Hanging(), Hanging()])
+    announcer.begin(BEGUN)
+    (warning,) = announcer.end(ENDED, 0.05)
+    assert "did not answer in time" in warning
+    over.set()
 
 
 def test_the_same_trouble_with_several_channels_is_told_once() -> None:

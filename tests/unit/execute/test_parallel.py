@@ -89,5 +89,29 @@ def test_a_job_that_does_not_end_in_its_grace_is_left_behind() -> None:
     assert not outcomes[0].finished
 
 
+def test_a_second_signal_ends_the_waiting_at_once() -> None:
+    never, running, asked = threading.Event(), threading.Event(), threading.Event()
+    previous = signal.signal(signal.SIGUSR1, _interrupt)
+    try:
+
+        def job() -> None:
+            running.set()
+            never.wait(60)
+
+        def send() -> None:
+            running.wait(10)
+            os.kill(os.getpid(), signal.SIGUSR1)
+            asked.wait(10)
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+        outcomes, signalled = run_all([job, send], interrupt=asked.set, grace=60)
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+        never.set()
+    assert signalled is not None
+    assert signalled.at_once
+    assert not outcomes[0].finished
+
+
 def _interrupt(number: int, _: object) -> None:
     raise Stop(number)
