@@ -69,7 +69,7 @@ class Attempt:
         self._abandoned = True
 
     def lose(self) -> None:
-        """The lock is somebody else's now, and so is the region."""
+        """The lock is not ours any more, and neither is the region."""
         self.lost = True
         self.stop()
 
@@ -127,7 +127,9 @@ class Attempt:
     def result(
         self, outcome: Outcome, error: DeployError | None = None, evidence: Evidence | None = None
     ) -> TargetResult:
-        """What has become of the target by now."""
+        """What has become of the target by now. Once the lock was lost, that is why whatever failed has failed."""
+        if self.lost and error is not None:
+            error = self._loss() or error
         return self.work.result(
             outcome,
             revision=self.revision,
@@ -137,3 +139,13 @@ class Attempt:
             error=error,
             evidence=evidence,
         )
+
+    def _loss(self) -> DeployError | None:
+        """How the lock was lost: to somebody, or because the cluster could not be reached for so long."""
+        try:
+            if self.lock is not None:
+                self.lock.confirm()
+        except DeployError as loss:
+            hint = f"nothing more was changed from here; {loss.hint}"
+            return DeploymentFailed(loss.what, where=loss.where or self.work.place, why=loss.why, hint=hint)
+        return None

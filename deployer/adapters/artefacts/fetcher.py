@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -16,7 +17,7 @@ from deployer.adapters.artefacts.own import own_file
 from deployer.adapters.artefacts.remote import Remote, Transient, without_credentials
 from deployer.adapters.artefacts.retry import with_attempts
 from deployer.adapters.artefacts.s3 import S3Artefact
-from deployer.adapters.artefacts.transfer import Transfer
+from deployer.adapters.artefacts.transfer import LONGEST_SILENCE, Transfer
 from deployer.adapters.artefacts.web import ClientFactory, Web, WebArtefact
 from deployer.errors import ConfigurationError, DeployError, UnreachableError, raise_all
 from deployer.events import DownloadProgress, Sink
@@ -179,11 +180,12 @@ class Fetcher:
 
     def _unchanged(self, remote: Remote, record: Record) -> Artefact | None:
         """The artefact from the cache when the source still has the same."""
+        began = time.monotonic()
         version = with_attempts(
             lambda: remote.version(record.identity),
             stop=self._stop,
             pause=self._pause,
-            give_up=lambda attempts: attempts >= _ATTEMPTS,
+            give_up=lambda attempts: attempts >= _ATTEMPTS or time.monotonic() - began > LONGEST_SILENCE,
         )
         if version is None or version.identity is None:
             return None

@@ -21,6 +21,9 @@ from deployer.errors import DeployError, UnreachableError
 
 _ATTEMPTS_WITHOUT_PROGRESS = 5
 _ATTEMPTS = 100
+LONGEST_SILENCE = 60.0
+"""Seconds without a byte after which there is no other attempt: each waits for long by itself."""
+
 _CHECKPOINT = 256 * 1024 * 1024
 _PROGRESS_INTERVAL = 0.1
 
@@ -53,6 +56,7 @@ class Transfer:
         self._done = 0
         self._checkpoint = 0
         self._idle_attempts = 0
+        self._moved = time.monotonic()
         self._told = 0.0
 
     def run(self) -> tuple[str, int, Version]:
@@ -116,7 +120,7 @@ class Transfer:
                 raise DeployError("the download was stopped", where=self._remote.label)
             self._writer.write(chunk)
             self._done += len(chunk)
-            now = time.monotonic()
+            now = self._moved = time.monotonic()
             if now - self._told >= _PROGRESS_INTERVAL:
                 self._told = now
                 self._progress(self._done, total)
@@ -183,4 +187,5 @@ class Transfer:
                 path.unlink()
 
     def _give_up(self, attempts: int) -> bool:
-        return self._idle_attempts >= _ATTEMPTS_WITHOUT_PROGRESS or attempts >= _ATTEMPTS
+        silent = time.monotonic() - self._moved > LONGEST_SILENCE
+        return silent or self._idle_attempts >= _ATTEMPTS_WITHOUT_PROGRESS or attempts >= _ATTEMPTS

@@ -23,7 +23,8 @@ _REFUSED = re.compile(
 )
 _NO_ANSWER = re.compile(
     r"connection refused|no such host|i/o timeout|tls: |x509: |connection reset|network is unreachable|"
-    r"deadline exceeded|server misbehaving|temporary failure|unexpected (http )?status.*: 5\d\d",
+    r"deadline exceeded|server misbehaving|temporary failure|unexpected (http )?status.*: 5\d\d|"
+    r"\bEOF$|request canceled|client\.timeout|broken pipe|server closed",
     re.I,
 )
 _DOCKERFILE = re.compile(
@@ -133,7 +134,8 @@ def _push_failure(image: Image, message: str) -> DeployError | None:
         hint = "check the AWS profile and what it allows on this repository (docs/iam.md has the ECR policy)"
         return UnreachableError("the registry does not let us in", where=where, why=message, hint=hint)
     if _NO_ANSWER.search(message):
-        return UnreachableError("the registry does not answer", where=where, why=message)
+        hint = "check AwsEcrPrefix, the network, and that the registry runs"
+        return UnreachableError("the registry does not answer", where=where, why=message, hint=hint)
     return None
 
 

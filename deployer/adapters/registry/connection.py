@@ -13,10 +13,12 @@ from deployer.errors import ConfigurationError, DeployError, UnreachableError
 
 if TYPE_CHECKING:
     import httpx2
+    from tenacity import RetryCallState
 
 T = TypeVar("T")
 
 ATTEMPTS = 4
+_MOST_SILENT = 2
 _TRANSIENT = (408, 429, 500, 502, 503, 504)
 _MOST_REDIRECTS = 5
 _LONGEST_DOCUMENT = 8 * 1024 * 1024
@@ -24,6 +26,10 @@ _LONGEST_DOCUMENT = 8 * 1024 * 1024
 
 class Passing(Exception):
     """A failure that may pass by itself."""
+
+
+class Silence(Passing):
+    """No answer came for as long as we wait for one, which is long: it is worth one more attempt."""
 
 
 class Connection:
@@ -72,22 +78,33 @@ class Connection:
                 raise UnreachableError(
                     "the registry's certificate cannot be verified", where=place, why=str(error)
                 ) from error
+            if isinstance(error, httpx2.TimeoutException):
+                raise Silence("it does not answer in time") from error
             raise Passing(str(error) or type(error).__name__) from error
         except httpx2.InvalidURL as error:
             raise ConfigurationError("the registry's address is wrong", where=place, why=str(error)) from error
 
     def attempt(self, repository: str, work: Callable[[], T]) -> T:
-        """The result of `work`, tried up to 4 times; UnreachableError when it keeps raising Passing."""
+        """The result of `work`, tried up to 4 times; UnreachableError when it keeps raising Passing, or Silence twice."""
+        silent = 0
+
+        def over(state: RetryCallState) -> bool:
+            nonlocal silent
+            error = state.outcome.exception() if state.outcome else None
+            silent += isinstance(error, Silence)
+            return state.attempt_number >= ATTEMPTS - 1 or silent >= _MOST_SILENT
+
         try:
             try:
                 return work()
-            except Passing:
-                from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+            except Passing as error:
+                from tenacity import Retrying, retry_if_exception_type, wait_random_exponential
 
+                silent += isinstance(error, Silence)
                 return Retrying(
                     retry=retry_if_exception_type(Passing),
                     wait=wait_random_exponential(multiplier=self._pause, max=10),
-                    stop=stop_after_attempt(ATTEMPTS - 1),
+                    stop=over,
                     reraise=True,
                 )(work)
         except Passing as error:

@@ -232,6 +232,11 @@ def test_whoever_lost_the_lock_changes_nothing_more() -> None:
     assert results["seoul"].outcome == "failed"
     assert results["london"].outcome == "deployed"
     assert [step[0] for step in seoul.releases.done if step[0] != "stop"] == ["upgrade"]
+    error = results["seoul"].error
+    assert error is not None
+    assert (error.what, error.exit_code) == ("the lock of myapp was lost", 1)
+    assert error.hint is not None
+    assert "nothing more was changed" in error.hint
 
 
 def test_stopped_between_two_waves() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from deployer.adapters.artefacts import Fetcher, cache
+from deployer.adapters.artefacts import Fetcher, cache, fetcher, transfer
 from deployer.errors import ConfigurationError, DeployError, ErrorGroup, UnreachableError
 from deployer.events import DownloadProgress, Event, Silence
 from deployer.execute.ports import ArtefactFetcher
@@ -212,6 +212,22 @@ def test_what_may_pass_is_tried_again(machine: Machine, server: Server, status: 
     assert machine.fetch(f"{server.url}/a").sha256 == DIGEST
     server.put("/a", CONTENT, statuses=[status])
     assert machine.fetch(f"{server.url}/a").from_cache
+
+
+def test_after_a_long_silence_there_is_no_other_attempt(
+    machine: Machine, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each attempt may have waited for a whole timeout by then."""
+    server.put("/a", CONTENT)
+    machine.fetch(f"{server.url}/a")
+    for module in (transfer, fetcher):
+        monkeypatch.setattr(module, "LONGEST_SILENCE", 0.0)
+    for path in ("/a", "/b"):
+        server.put(path, CONTENT, statuses=[503] * 9)
+        server.methods()
+        with pytest.raises(UnreachableError):
+            machine.fetch(f"{server.url}{path}")
+        assert len(server.methods()) == 1
 
 
 @pytest.mark.parametrize(

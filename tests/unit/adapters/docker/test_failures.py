@@ -48,6 +48,14 @@ OLD = "failed to solve: rpc error: code = Unknown desc = failed to solve with fr
             5, "does not answer", "registry.example.com/app:1.0-abc", "i/o timeout",
         ),
         (
+            ['ERROR: failed to build: Get "http://registry.example.com/v2/": EOF'],
+            5, "the registry does not answer", "registry.example.com/app:1.0-abc", "EOF",
+        ),
+        (
+            ["ERROR: failed to build: Get \"http://x/v2/\": net/http: request canceled (Client.Timeout exceeded)"],
+            5, "the registry does not answer", "registry.example.com/app:1.0-abc", "Client.Timeout",
+        ),
+        (
             ["ERROR: failed to build: unauthorized: authentication required"],
             5, "does not let us in", "registry.example.com/app:1.0-abc", "unauthorized",
         ),

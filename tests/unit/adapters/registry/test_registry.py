@@ -125,6 +125,21 @@ def test_refusals(fake: FakeRegistry, opened: Open, status: int, attempts: int) 
     assert len(fake.asked) == attempts
 
 
+def test_a_registry_that_is_silent_is_not_waited_for_again_and_again(fake: FakeRegistry) -> None:
+    asked = []
+
+    def silent(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request)
+        raise httpx2.ReadTimeout("timed out", request=request)
+
+    with httpx2.Client(transport=httpx2.MockTransport(silent)) as client:
+        registry = HttpRegistry(lambda: ("AWS", Secret("secret-1")), lambda name: None, lambda: client, pause=0.0)
+        with pytest.raises(UnreachableError) as caught:
+            registry.digest(image(fake))
+    assert caught.value.why == "it does not answer in time"
+    assert len(asked) == 2
+
+
 def test_what_may_pass_is_tried_again(fake: FakeRegistry, opened: Open) -> None:
     digest = fake.image("team/app", "1", b"layer")
     fake.statuses = [503, 500]
