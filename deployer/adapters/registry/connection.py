@@ -85,7 +85,7 @@ class Connection:
             raise ConfigurationError("the registry's address is wrong", where=place, why=str(error)) from error
 
     def attempt(self, repository: str, work: Callable[[], T]) -> T:
-        """The result of `work`, tried up to 4 times; UnreachableError when it keeps raising Passing, or Silence twice."""
+        """The result of `work`, tried up to 4 times; UnreachableError when it keeps raising Passing, twice Silence."""
         silent = 0
 
         def over(state: RetryCallState) -> bool:
