@@ -5,6 +5,7 @@ DeployError                  what failed, where, why, what to do next
 ├── UsageError           2   the command line is wrong
 ├── ConfigurationError   2   a file, a value or a template is wrong
 ├── HeldError            4   a lock or a guard refused
+│   └── ConflictError    4   it is no longer as we saw it: somebody else changed it
 ├── UnreachableError     5   a service (AWS, Docker, registry, cluster) did not answer or refused us
 │   └── NotPermitted     5   it knows us, and does not allow this one thing
 ├── InterruptedBySignal  128+N
@@ -91,6 +92,10 @@ class HeldError(DeployError):
     """A lock or a guard refused; nothing was changed."""
 
     exit_code = 4
+
+
+class ConflictError(HeldError):
+    """What was to be changed is no longer as it was seen: somebody else has changed it. We have changed nothing."""
 
 
 class UnreachableError(DeployError):

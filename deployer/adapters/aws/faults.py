@@ -20,6 +20,7 @@ _REFUSED_KEY |= {
 }
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "403", "Forbidden"}
 _THROTTLED = {"Throttling", "ThrottlingException", "TooManyRequestsException", "SlowDown", "RequestLimitExceeded"}
+_THROTTLED |= {"PriorRequestNotComplete"}
 _NOT_AUTHORIZED = re.compile(r"not authorized to perform: ?([a-z0-9-]+:\w+)")
 _EXPIRED_WORDS = re.compile(r"expired|re-?authenticate|invalid_grant|refresh", re.IGNORECASE)
 

@@ -14,6 +14,8 @@ from deployer.model import Secret
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
 ATTEMPTS = 3
+ATTEMPTS_OF = {"route53": 8}
+"""Route 53 takes 5 requests a second from a whole account, and one change at a time of a zone."""
 
 
 class Session:
@@ -35,7 +37,7 @@ class Session:
         return self.access.region
 
     def client(self, service: str) -> Any:
-        """The botocore client of a service (`s3`), made once. Timeouts: 5 s to connect, 30 s to read; 3 attempts.
+        """The botocore client of a service (`s3`), made once. Timeouts: 5 s to connect, 30 s to read; `ATTEMPTS`.
 
         Its calls raise botocore's errors: wrap them in `asking`, or use `translate`.
         Raises ConfigurationError for an unknown profile or region, UnreachableError when credentials cannot be fetched.
@@ -94,7 +96,7 @@ class Session:
             config=Config(
                 connect_timeout=CONNECT_TIMEOUT,
                 read_timeout=READ_TIMEOUT,
-                retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+                retries={"mode": "standard", "total_max_attempts": ATTEMPTS_OF.get(service, ATTEMPTS)},
                 user_agent_extra=f"deployer/{__version__}",
             ),
         )
