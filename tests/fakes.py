@@ -37,6 +37,7 @@ class FakeCluster:
     lists: Mapping[str, Sequence[Json] | DeployError] = field(default_factory=dict)
     down: DeployError | None = None
     questions: list[str] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
     react: Callable[[FakeCluster], None] = lambda cluster: None
 
     def check(self) -> str:
@@ -60,6 +61,16 @@ class FakeCluster:
 
     def delete(self, key: ObjectKey) -> None:
         self.objects.pop(key, None)
+        self.done.append(f"delete {key}")
+
+    def keep(self, key: ObjectKey) -> None:
+        self.done.append(f"keep {key}")
+
+    def restore(self, before: Json) -> None:
+        metadata = before["metadata"]
+        key = ObjectKey(before["apiVersion"], before["kind"], metadata.get("namespace"), metadata["name"])
+        self.objects[key] = before
+        self.done.append(f"restore {key}")
 
     def preview(self, manifest: Json, live: Json | None) -> Json:
         if error := self.refuses.get(manifest["kind"]):
@@ -107,9 +118,10 @@ class FakeReleases:
             manifests=request.manifests,
             record=request.record,
             deployment_id=request.record.deployment_id,
+            before=request.before,
             status="failed" if self.fail else "deployed",
         )
-        self.done.append(("upgrade", number))
+        self.done.append(("take over" if request.take_over else "upgrade", number))
         if self.fail:
             raise self.fail
         return number
@@ -140,6 +152,14 @@ class FakeReleases:
         marked = {"verified": verified, "ended": ended}
         self.stored = [replace(one, **marked) if one.number == revision else one for one in self.stored]  # type: ignore[arg-type]
         self.done.append(("mark", revision, ended or verified))
+
+    def settle(self, name: str, namespace: str, revision: int) -> None:
+        self.stored = [replace(one, before=()) if one.number == revision else one for one in self.stored]
+        self.done.append(("settle", revision))
+
+    def forget(self, name: str, namespace: str) -> None:
+        self.stored.clear()
+        self.done.append(("forget", name))
 
     def stop(self) -> None:
         self.done.append(("stop",))

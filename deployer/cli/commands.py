@@ -23,6 +23,7 @@ COMMANDS: dict[str, Command] = {
     "status": Command("status", "Show what runs where: each app in each region of a stage."),
     "promote": Command("promote", "Bring the very image that runs in one stage to the next."),
     "recover": Command("recover", "Repair what an interrupted run left, and say what it was."),
+    "adopt": Command("adopt", "Take over a release or objects that were made by hand or by another tool."),
     "remove": Command("remove", "Take an app away; volumes that it claimed are kept."),
     "unlock": Command("unlock", "Free the lock of an app, after showing who holds it."),
     "sandbox": Command("sandbox", "The stage `local`: three regional clusters and an AWS on this machine."),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 from deployer.errors import HeldError
-from deployer.plan.steps import Plan
+from deployer.plan.steps import Plan, TargetPlan
 
 
 def answered_yes(question: str) -> bool:
@@ -55,3 +55,30 @@ def confirm_removal(plan: Plan, *, yes: bool, pause: Callable[[], AbstractContex
         confirmed = yes or answered_yes("Remove it?" if len(doomed) == 1 else f"Remove it from {len(doomed)} regions?")
     if not confirmed:
         raise HeldError("nothing was removed", why="it was not confirmed")
+
+
+def confirm_adoption(plan: Plan, *, yes: bool, pause: Callable[[], AbstractContextManager[None]]) -> None:
+    """Show what is taken over and from whom, and ask on a terminal; raises HeldError without a `yes`.
+
+    Where nothing is taken over it is a deployment, in which deletions of data are asked for alone.
+    """
+    taking = [one for one in plan.targets if one.adoption.lines]
+    if not taking:
+        confirm_deletions(plan, yes=yes, pause=pause)
+        return
+    lines = [
+        line for one in taking for line in (f"{one.target.application} in {one.target.environment}:", *_indented(one))
+    ]
+    if not yes and not sys.stdin.isatty():
+        raise HeldError("nothing was taken over", why="\n".join(lines), hint="add --yes if that is meant")
+    with pause():
+        sys.stderr.write("\n".join(lines) + "\n")
+        confirmed = yes or answered_yes("Take it over?")
+    if not confirmed:
+        raise HeldError("nothing was taken over", why="it was not confirmed")
+
+
+def _indented(plan: TargetPlan) -> Iterator[str]:
+    deleted = [f"{key}: deleted, since the app file does not have it" for key in plan.deletions]
+    shown = [line for line in plan.changes if not line.endswith(": removed")]
+    yield from (f"  {line}" for line in (*shown, *deleted))

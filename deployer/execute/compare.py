@@ -8,6 +8,7 @@ from functools import cached_property
 from deployer.errors import ConfigurationError, DeployError, NotPermitted, raise_all
 from deployer.execute.ports import Cluster
 from deployer.model import Json, ObjectKey, Revision
+from deployer.plan.adoption import ReleaseName
 from deployer.plan.difference import drifted
 from deployer.plan.manifests import (
     PreparedManifests,
@@ -17,27 +18,38 @@ from deployer.plan.manifests import (
     is_hook,
     object_key,
 )
+from deployer.plan.manifests.ownership import owner_of
 from deployer.plan.paths import path_in
 
 
 class Owned:
-    """Knows which live objects are the release's own: those that any of its revisions has, or that Helm would adopt."""
+    """Knows which live objects are the release's own: those that Helm has deployed with it, or would adopt.
 
-    def __init__(self, name: str, namespace: str, revisions: Sequence[Revision]) -> None:
+    With `adopt` none is refused: `taken` then names those of others, each with its release (None: made by hand).
+    """
+
+    def __init__(self, name: str, namespace: str, revisions: Sequence[Revision], *, adopt: bool = False) -> None:
+        self.taken: dict[ObjectKey, ReleaseName | None] = {}
+        self._adopt = adopt
         self._name = name
         self._namespace = namespace
         self._revisions = revisions
 
     def refusal(self, source: SourceManifest, key: ObjectKey, live: Json) -> DeployError | None:
-        """Why a live object cannot be taken. Helm decides where a revision of somebody else's may have it."""
+        """Why a live object cannot be taken; None where it is the release's, or is to be taken over."""
         foreign = foreign_object(source, live, self._name, self._namespace)
-        if foreign is None or not all(revision.manifests for revision in self._revisions):
+        if foreign is None:
+            return None
+        if self._adopt:
+            self.taken[key] = owner_of(live)
             return None
         return None if (key.kind, key.namespace, key.name) in self._known else foreign
 
     @cached_property
     def _known(self) -> set[tuple[str, str | None, str]]:
-        contents = (content for revision in self._revisions for content in revision.objects())
+        """What Helm takes for its own without looking: the objects of what it has deployed, else of its last try."""
+        deployed = [revision for revision in self._revisions if revision.status == "deployed"]
+        contents = (content for revision in deployed or self._revisions[:1] for content in revision.objects())
         keys = (object_key(content, self._namespace) for content in contents)
         return {(key.kind, key.namespace, key.name) for key in keys}
 

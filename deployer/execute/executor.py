@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Event, Thread
 
 from deployer.errors import DeployError, DeploymentFailed, HeldError
+from deployer.execute.adoption import before_taking, give_back, giving_back, has_taken
 from deployer.execute.attempt import Attempt
 from deployer.execute.outside import wait_until_healthy
 from deployer.execute.ports import ReleaseRequest
@@ -54,8 +56,10 @@ class Execution:
             attempt.stop_if_asked()
             self._refuse_stale_plan()
             attempt.about_to_change()
-            if work.plan.repair is not None and (done := releases.repair(name, work.namespace, timeout=work.timeout)):
-                attempt.repaired(done)
+            if work.plan.repair is not None:
+                done = releases.repair(name, work.namespace, timeout=work.timeout, record=work.record)
+                if done is not None:
+                    attempt.repaired(done)
             with self._hooks_watched(), attempt.changing():
                 attempt.revision = self._new_revision()
             phase.detail = f"revision {attempt.revision}"
@@ -73,6 +77,14 @@ class Execution:
             self._refuse_stale_plan()
             take_away(attempt, self._clock)
             return
+        stored = work.ports.releases.revisions(work.app.app_name, work.namespace)
+        if has_taken(stored):
+            attempt.stop_if_asked()
+            self._refuse_stale_plan()
+            _, left = give_back(attempt, stored)
+            if left is not None:
+                raise DeploymentFailed(left, where=work.place)
+            return
         with attempt.phases("uninstall") as phase:
             attempt.stop_if_asked()
             self._refuse_stale_plan()
@@ -84,10 +96,14 @@ class Execution:
         work = self._work
         releases, name = work.ports.releases, work.app.app_name
         if work.plan.rollback_to is not None:
-            return releases.rollback(
-                name, work.namespace, work.plan.rollback_to, timeout=work.timeout, record=work.record
-            )
+            stored = releases.revisions(name, work.namespace)
+            with giving_back(self._attempt, stored, work.plan.rollback_to):
+                return releases.rollback(
+                    name, work.namespace, work.plan.rollback_to, timeout=work.timeout, record=work.record
+                )
         request = ReleaseRequest(name, work.namespace, work.prepared.texts, work.record, work.timeout)
+        if work.plan.adoption.objects:
+            request = replace(request, take_over=True, before=before_taking(work))
         return releases.upgrade(request, self._attempt.sink)
 
     def _refuse_stale_plan(self) -> None:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Protocol
 
 from deployer.errors import ConfigurationError, DeployError, NotPermitted
+from deployer.execute.adoption import adoption_of
 from deployer.execute.compare import Owned, compare
 from deployer.execute.everywhere import ask_each
 from deployer.execute.images import PromotedImage
@@ -42,7 +43,7 @@ class Subject:
     `promoted` is the image that another stage runs, in the place of one made from `context`. `silent`: why its releases
     could not be read when they were asked for already. `unknown_content`: its Docker context could not be had, so that
     it will not be deployed; everything else is looked at all the same, with a placeholder for its hash. `refuse_held`:
-    a lock that somebody holds is an error where something is to be done.
+    a lock that somebody holds is an error where something is to be done. `adopt`: objects of others are taken over.
     """
 
     target: Target
@@ -57,6 +58,7 @@ class Subject:
     silent: DeployError | None = None
     unknown_content: bool = False
     refuse_held: bool = False
+    adopt: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def _compare(
     )
     if prepared is None:
         return release, troubles.attempt(lambda: check(entry)) or ()
-    owned = Owned(entry.name, entry.namespace, release.revisions)
+    owned = Owned(entry.name, entry.namespace, release.revisions, adopt=subject.adopt)
     found: list[tuple[dict[ObjectKey, Json | None], dict[ObjectKey, tuple[str, ...]]]] = []
     warnings: list[str] = []
     settled = release.current is not None and _is_settled(release.current, release.texts)
@@ -148,6 +150,9 @@ def _compare(
         workloads = troubles.attempt(lambda: observe_workloads(cluster, prepared, policy, live)) or ()
         missing = tuple(key for key, content in live.items() if content is None)
         release = replace(release, drift=drift, missing=missing, workloads=workloads)
+    if subject.adopt and found:
+        adoption = troubles.attempt(lambda: adoption_of(entry, release.revisions, owned.taken, *found[0]))
+        release = replace(release, adoption=adoption or release.adoption)
     if settled and (release.drift or release.missing or any(one.verdict != "ready" for one in release.workloads)):
         steps[1]()
     if checking.has(NoNamespace):

@@ -141,6 +141,14 @@ class Cluster(Protocol):
         """
         ...
 
+    def keep(self, key: ObjectKey) -> None:
+        """Mark a live object so that Helm does not delete it with a revision that no longer has it."""
+        ...
+
+    def restore(self, before: Json) -> None:
+        """Make an object what it was, its marks of ownership included; one that is gone is made anew."""
+        ...
+
     def delete(self, key: ObjectKey) -> None:
         """Delete a live object; one that is gone already is no error."""
         ...
@@ -162,13 +170,19 @@ class Cluster(Protocol):
 
 @dataclass(frozen=True)
 class ReleaseRequest:
-    """One `helm upgrade --install`. `manifests` are JSON texts that the chart prints verbatim."""
+    """One `helm upgrade --install`. `manifests` are JSON texts that the chart prints verbatim.
+
+    With `take_over`, objects that belong to nobody or to another release become the release's; `before` are those, as
+    JSON texts of what they were, which are kept with the revision.
+    """
 
     name: str
     namespace: str
     manifests: tuple[str, ...]
     record: DeploymentRecord
     timeout: float
+    take_over: bool = False
+    before: tuple[str, ...] = ()
 
 
 class Releases(Protocol):
@@ -200,12 +214,27 @@ class Releases(Protocol):
         """Remove the release; what is annotated to be kept (claimed volumes) stays."""
         ...
 
-    def repair(self, name: str, namespace: str, *, timeout: float) -> str | None:
-        """Free a release that an interrupted run left pending; what was done, None when nothing was pending."""
+    def repair(
+        self, name: str, namespace: str, *, timeout: float, record: DeploymentRecord | None = None
+    ) -> str | None:
+        """Free a release that an interrupted run left pending; what was done, None when nothing was pending.
+
+        `record` is of whoever repairs: a revision that is made for it is told as theirs.
+
+        Never deletes objects that the pending revision had taken over.
+        """
         ...
 
     def mark(self, name: str, namespace: str, revision: int, *, verified: bool, ended: Ending | None = None) -> None:
         """Write our own mark on a stored revision: verified, or how the attempt at it ended instead."""
+        ...
+
+    def settle(self, name: str, namespace: str, revision: int) -> None:
+        """Drop what a revision keeps of the objects that it took over (`Revision.before`): it is good now."""
+        ...
+
+    def forget(self, name: str, namespace: str) -> None:
+        """Delete all that Helm has stored of a release, and nothing that belongs to it."""
         ...
 
     def stop(self) -> None:

@@ -12,8 +12,10 @@ from deployer.execute.parallel import values_of
 from deployer.execute.ports import Cluster
 from deployer.execute.restore import Place
 from deployer.model import Json, ObjectKey, Revision, TargetResult
+from deployer.plan.adoption import taken_since
 from deployer.plan.manifests.kinds import POD_TEMPLATES, dig, mappings
-from deployer.plan.removal import Removal, newest_objects, older_objects, removal_of
+from deployer.plan.removal import Removal, older_objects, removal_of
+from deployer.plan.stored import members_of
 
 _UNINSTALL = "uninstall"
 _POLL = 1.0
@@ -29,7 +31,7 @@ def look(place: Place, revisions: Sequence[Revision]) -> Removal:
     if not revisions:
         return Removal()
     name, namespace, cluster = place.app.app_name, place.settings.namespace, place.ports.cluster
-    live = _live(cluster, list(newest_objects(revisions[0], namespace)))
+    live = _live(cluster, list(members_of(revisions[0], namespace)))
     older = _live(cluster, older_objects(revisions, namespace))
     claims = (
         cluster.list("v1", "PersistentVolumeClaim", namespace) if any(key.kind == "StatefulSet" for key in live) else ()
@@ -122,6 +124,18 @@ def _belongs(content: Json, owners: frozenset[str]) -> bool:
 
 def _uid(content: Json) -> str:
     return str(dig(content, ("metadata", "uid")))
+
+
+def refuse_unsettled(place: Place, revisions: Sequence[Revision]) -> None:
+    """Raises HeldError for a release that an adoption was cut off in: its objects were others' before."""
+    good = next((one.number for one in revisions if one.verified), None)
+    if taken := taken_since(revisions, good):
+        raise HeldError(
+            f"an adoption of {place.app.app_name} was cut off: removing it would delete what was others' before",
+            where=place.target.environment,
+            why=f"taken over: {', '.join(map(str, taken))}",
+            hint=f"`deploy recover {place.target}` gives them back, `deploy adopt {place.target}` goes on",
+        )
 
 
 def refuse_others(place: Place, revisions: Sequence[Revision]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from deployer.errors import DeployError, DeploymentFailed
+from deployer.execute.adoption import give_back, giving_back, has_taken
 from deployer.execute.attempt import Attempt
 from deployer.execute.evidence import collect
 from deployer.model import Ending, Evidence, Outcome, TargetResult
@@ -16,7 +17,6 @@ _SHORT = 60.0
 def fail(attempt: Attempt, error: DeployError) -> TargetResult:
     """The result of an attempt that ended in an error, once the region is back where it was."""
     if attempt.lost:
-        error.hint = "the lock is somebody else's now, and so is what happens next: nothing more was changed from here"
         return attempt.result("failed", error)
     stopped = attempt.stopping.is_set()
     if stopped and attempt.work.plan.release_action == "verify":
@@ -36,6 +36,8 @@ def fail(attempt: Attempt, error: DeployError) -> TargetResult:
         _write_down(attempt, failed)
     if left is not None:
         error.hint = f"{left}\n{recovery}"
+    elif stopped and outcome == "uninstalled":
+        error.hint = "it was taken away again, since there was nothing good to go back to"
     elif outcome == "interrupted":
         error.hint = f"the way back was begun and not awaited: {attempt.work.recovery} sees to the rest"
     return attempt.result("interrupted" if attempt.stopping.is_set() else outcome, error, evidence)
@@ -90,6 +92,9 @@ def _go_back(attempt: Attempt) -> tuple[Outcome, str | None]:
         return "failed", f"it was left as it is: what ran before (revision {plan.current_revision}) was not good either"
     try:
         attempt.about_to_change()
+        stored = releases.revisions(name, work.namespace)
+        if back_to is None and has_taken(stored):
+            return give_back(attempt, stored)
         if back_to is None:
             with attempt.phases("uninstall") as phase:
                 releases.uninstall(name, work.namespace, timeout=_SHORT)
@@ -97,9 +102,10 @@ def _go_back(attempt: Attempt) -> tuple[Outcome, str | None]:
             attempt.revision = None
             return "uninstalled", None
         with attempt.phases("rollback") as phase:
-            old = next((one for one in releases.revisions(name, work.namespace) if one.number == back_to), None)
+            old = next((one for one in stored if one.number == back_to), None)
             record = work.record.restoring(old) if old else None
-            attempt.revision = releases.rollback(name, work.namespace, back_to, timeout=_SHORT, record=record)
+            with giving_back(attempt, stored, back_to):
+                attempt.revision = releases.rollback(name, work.namespace, back_to, timeout=_SHORT, record=record)
             phase.detail = f"to revision {back_to}, as revision {attempt.revision}"
             if attempt.stopping.is_set():
                 return "interrupted", None

@@ -18,7 +18,7 @@ class DeploymentRecord:
     next deployment of the same content keeps the rebuilt image. `action` is the command that made the revision
     (`deploy`, `rollback`, `promote`, `adopt`, `recover`); `restores` is the id of the deployment that a rollback went
     back to; `fleet` names the regions that were deployed to together, with commas; `promoted_from` is the stage whose
-    image it is.
+    image it is; `adopted_from` names the releases (`namespace/name`, with commas) whose objects were taken over.
     """
 
     deployment_id: str
@@ -39,6 +39,7 @@ class DeploymentRecord:
     restores: str | None = None
     fleet: str | None = None
     promoted_from: str | None = None
+    adopted_from: str | None = None
 
     def restoring(self, old: Revision) -> DeploymentRecord:
         """This record for a revision that brings an old one back: made by us now, but of what the old one was."""
@@ -67,6 +68,7 @@ class Revision:
     `manifests` are the JSON texts that we gave to the pass-through chart (empty for a release made by others);
     `manifest` is Helm's rendered YAML. `verified` is our own mark: True only after rollout and outside check. `ended`
     is our mark on what was not verified, None while nobody has written one. `description` is what Helm shows of it.
+    `before` are, as JSON texts, the objects that it took over, as they were until then; kept until all is well.
     """
 
     number: int
@@ -80,6 +82,7 @@ class Revision:
     chart: str = ""
     ended: Ending | None = None
     description: str = ""
+    before: tuple[str, ...] = ()
 
     @property
     def origin(self) -> str | None:

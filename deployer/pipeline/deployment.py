@@ -20,6 +20,7 @@ from functools import partial
 from deployer.config import Loaded
 from deployer.errors import DeployError, InterruptedBySignal, interruption
 from deployer.events import Sink
+from deployer.execute.adoption import settle
 from deployer.execute.everywhere import CommandFor
 from deployer.execute.fleet import Fleet, Member, run_fleets
 from deployer.execute.images import StoredImage, WantedImage, copy_images, provide_images
@@ -27,7 +28,7 @@ from deployer.execute.observe import Observation, observe
 from deployer.execute.ports import Announcement
 from deployer.execute.services import Services
 from deployer.execute.work import Work
-from deployer.model import DeploymentResult, Image, Target, TargetResult
+from deployer.model import SUCCESSES, DeploymentResult, Image, Target, TargetResult
 from deployer.pipeline.command import Command
 from deployer.pipeline.observing import Look, observe_all
 from deployer.pipeline.origin import Promotion
@@ -43,7 +44,7 @@ class Request:
 
     `timeout`, `waves`, `bake` and `on_failure` override what `Rollout` says; `lock_wait` is how long to wait in line.
     `command_for` gives the command line for some of the regions. `promotion` is what another stage runs: its image
-    takes the place of one that would be built.
+    takes the place of one that would be built. `adopt`: objects of others are taken over.
     """
 
     deployment: str
@@ -57,6 +58,7 @@ class Request:
     on_failure: OnFailure | None = None
     command_for: CommandFor | None = None
     promotion: Promotion | None = None
+    adopt: bool = False
 
 
 class Deployment:
@@ -77,8 +79,8 @@ class Deployment:
         self._sink = sink
         self._confirm = confirm
         self._changing: list[Target] = []
-        promotion = request.promotion
-        action, origin = ("promote", promotion.stage) if promotion else ("deploy", None)
+        origin = request.promotion.stage if request.promotion else None
+        action = "promote" if origin else "adopt" if request.adopt else "deploy"
         self._command = Command(action, request.deployment, request.stage, services, sink, origin)
 
     def run(self) -> tuple[DeploymentResult, InterruptedBySignal | None]:
@@ -133,6 +135,7 @@ class Deployment:
         look = Look(
             rebuild=request.deployment if request.rebuild else None,
             promotion=request.promotion,
+            adopt=request.adopt,
             refuse_held=not request.plan_only and request.lock_wait <= 0,
             command_for=request.command_for,
         )
@@ -172,6 +175,10 @@ class Deployment:
             for name, fleet in members.items()
         ]
         results, signalled = run_fleets(fleets)
+        for attempt in (attempt for fleet in fleets for attempt in fleet.attempts):
+            result = results[attempt.work.target]
+            if self._request.adopt and result.outcome in SUCCESSES:
+                self._command.warn(*settle(attempt.work, attempt.revision or attempt.work.plan.current_revision))
         return [results[observation.subject.target] for observation in observations], signalled
 
     def _again(self, observation: Observation, image: Image | None) -> Work:
@@ -199,6 +206,7 @@ class Deployment:
                 image,
                 content_hash=identity.content_hash if identity else None,
                 rebuild=identity.rebuild if identity else None,
+                adopted_from=plan.adoption.sources,
             ),
             ports=subject.ports,
             timeout=self._request.timeout or subject.settings.rollout.timeout,

@@ -20,12 +20,14 @@ class Look:
     """How targets are looked at. `rebuild` is the salt that `--rebuild` asks for.
 
     `promotion` gives the image, in the place of one made from a Docker context.
+    With `adopt` objects of others are taken over.
     With `refuse_held` a lock that somebody holds is an error; `command_for` gives the command for some of the regions.
     """
 
     rebuild: str | None = None
     promotion: Promotion | None = None
     refuse_held: bool = False
+    adopt: bool = False
     command_for: CommandFor | None = None
 
 
@@ -93,4 +95,5 @@ def _subject(configuration: Configuration, context: DockerContext | None, look: 
         promoted=promoted,
         unknown_content=with_image and context is None and promoted is None,
         refuse_held=look.refuse_held,
+        adopt=look.adopt,
     )

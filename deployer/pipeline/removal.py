@@ -20,7 +20,7 @@ from deployer.events import Sink
 from deployer.execute.everywhere import CommandFor, Failure, ask_each, refuse
 from deployer.execute.fleet import Fleet, Member, run_fleets
 from deployer.execute.preflight import Entry, check_lock
-from deployer.execute.removal import look, refuse_others
+from deployer.execute.removal import look, refuse_others, refuse_unsettled
 from deployer.execute.restore import Place
 from deployer.execute.services import Services
 from deployer.execute.work import Work
@@ -125,6 +125,7 @@ class Removing:
             refuse_others(place, revisions)
         if revisions and not request.plan_only and refuse_held:
             check_lock(Entry(name, namespace, place.ports, refuse_held=request.lock_wait <= 0))
+        refuse_unsettled(place, revisions)
         removal = look(place, revisions)
         return Seen(place, removal, plan_removal(place.target, revisions, removal, f"{name} in namespace {namespace}"))
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from deployer.model import Image, ObjectKey, Revision, Target, WorkloadState
+from deployer.plan.adoption import Adoption
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class ReleaseFacts:
 
     `texts` are the wanted manifests as JSON; `revisions` are newest first; `drift` names, per live object, the fields
     that differ from what the manifests ask for; `missing` are wanted objects that the cluster lacks; `workloads` is
-    how far the live rollout is.
+    how far the live rollout is. `adoption` is what would be taken over, where that is asked for.
     """
 
     texts: tuple[str, ...]
@@ -33,6 +34,7 @@ class ReleaseFacts:
     drift: Mapping[ObjectKey, tuple[str, ...]] = field(default_factory=dict)
     missing: tuple[ObjectKey, ...] = ()
     workloads: tuple[WorkloadState, ...] = ()
+    adoption: Adoption = field(default_factory=Adoption)
 
     @property
     def current(self) -> Revision | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from deployer.model import Revision
 from deployer.plan.difference import changes_between, removed_objects
 from deployer.plan.facts import ImageFacts, ReleaseFacts, TargetFacts
+from deployer.plan.rollback import manifest_texts
 from deployer.plan.steps import ImageAction, TargetPlan
 
 
@@ -20,7 +21,9 @@ def plan_target(facts: TargetFacts) -> TargetPlan:
     release = facts.release
     reasons = tuple(_reasons(release, image_action))
     current = release.current
-    old = current.manifests if current else ()
+    old = manifest_texts(current) if current else ()
+    taken = tuple(f"{key}: " for key in release.adoption.keys)
+    changed = [one for one in changes_between(old, release.texts) if not taken or not one.startswith(taken)]
     return TargetPlan(
         target=facts.target,
         image=facts.image.image if facts.image else None,
@@ -32,9 +35,10 @@ def plan_target(facts: TargetFacts) -> TargetPlan:
         good_revision=last_good(release.revisions),
         foreign_revision=_last_foreign(release.revisions),
         reasons=reasons,
-        changes=changes_between(old, release.texts) if reasons else (),
+        changes=(*release.adoption.lines, *changed) if reasons else release.adoption.lines,
         deletions=removed_objects(old, release.texts) if reasons else (),
-        warnings=facts.warnings,
+        warnings=(*facts.warnings, *(one.warning for one in release.adoption.predecessors if one.warning)),
+        adoption=release.adoption,
     )
 
 
@@ -65,7 +69,9 @@ def _image_action(facts: ImageFacts | None) -> ImageAction:
 
 def _reasons(release: ReleaseFacts, image_action: ImageAction) -> Iterator[str]:
     """Why a new revision is needed, most telling first; nothing when none is."""
-    current = release.current
+    current, taken = release.current, len(release.adoption.objects)
+    if taken:
+        yield f"{taken} object{'s are' if taken != 1 else ' is'} taken over"
     if current is None:
         yield "not installed yet"
         return

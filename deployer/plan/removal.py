@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deployer.model import Json, ObjectKey, Revision, Target
-from deployer.plan.manifests.kinds import HOOK, dig, mappings, object_key
+from deployer.plan.manifests.kinds import dig, mappings, object_key
 from deployer.plan.manifests.ownership import owner_of
 from deployer.plan.steps import TargetPlan
+from deployer.plan.stored import members_of
 
 _POLICY = "helm.sh/resource-policy"
 _CLAIM = "PersistentVolumeClaim"
@@ -42,17 +43,12 @@ class Removal:
         )
 
 
-def newest_objects(revision: Revision, namespace: str) -> dict[ObjectKey, Json]:
-    """The objects of a revision that Helm deletes with it, or keeps; hooks are none of them."""
-    return {object_key(one, namespace): one for one in revision.objects() if _is_member(one)}
-
-
 def older_objects(revisions: Sequence[Revision], namespace: str) -> list[ObjectKey]:
     """The objects that only older revisions have: something may be left of them after a failed upgrade."""
-    known = {_identity(key) for key in newest_objects(revisions[0], namespace)} if revisions else set()
+    known = {_identity(key) for key in members_of(revisions[0], namespace)} if revisions else set()
     found: dict[tuple[str, str | None, str], ObjectKey] = {}
     for revision in revisions[1:]:
-        for key, content in newest_objects(revision, namespace).items():
+        for key, content in members_of(revision, namespace).items():
             if _identity(key) not in known and not _stays(content):
                 found.setdefault(_identity(key), key)
     return list(found.values())
@@ -72,7 +68,7 @@ def removal_of(
     `live` are its newest revision's objects as they are, `older` those that only older revisions have, `claims` all
     volume claims of the namespace.
     """
-    objects = newest_objects(revisions[0], release[1])
+    objects = members_of(revisions[0], release[1])
     goes = [key for key, content in objects.items() if not _stays(content)]
     kept = {key: "as its manifest says" for key, content in objects.items() if _stays(content) and key in live}
     lost = [key for key in goes if key.kind == _CLAIM and key in live]
@@ -122,11 +118,6 @@ def _claims_of_sets(live: Mapping[ObjectKey, Json], claims: Iterable[Json]) -> I
             pattern = re.compile(re.escape(f"{dig(template, ('metadata', 'name'))}-{key.name}-") + r"\d+\Z")
             for name in sorted(filter(pattern.match, named)):
                 yield named[name], policy == "Delete"
-
-
-def _is_member(content: Json) -> bool:
-    metadata = content["metadata"]
-    return bool(metadata.get("name")) and "apiVersion" in content and HOOK not in (metadata.get("annotations") or {})
 
 
 def _stays(content: Json) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from deployer.model import Image, ObjectKey, Target
+from deployer.plan.adoption import Adoption
 
 ImageAction = Literal["none", "present", "copy", "build"]
 ReleaseAction = Literal["none", "install", "upgrade", "rollback", "verify", "uninstall"]
@@ -21,7 +22,7 @@ class TargetPlan:
     Helm made; `rollback_to` is the one that a rollback restores; `repair` is the number of a pending one that an
     interrupted run left. `reasons` say why there is
     something to do; `changes` name what changes, by key, never by value; `deletions` are objects of the old revision
-    that the new one no longer has.
+    that the new one no longer has; `adoption` is what is taken over from others.
     """
 
     target: Target
@@ -38,11 +39,13 @@ class TargetPlan:
     changes: tuple[str, ...] = ()
     deletions: tuple[ObjectKey, ...] = ()
     warnings: tuple[str, ...] = ()
+    adoption: Adoption = field(default_factory=Adoption)
 
     @property
     def changes_anything(self) -> bool:
         """Whether carrying this plan out would change a registry or a cluster."""
-        return self.image_action in ("copy", "build") or self.release_action != "none"
+        forgotten = any(not one.remaining for one in self.adoption.predecessors)
+        return self.image_action in ("copy", "build") or self.release_action != "none" or forgotten
 
     @property
     def deletes_data(self) -> tuple[ObjectKey, ...]:

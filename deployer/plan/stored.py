@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Iterator
 
-from deployer.model import Image, Json, Revision
+from deployer.model import Image, Json, ObjectKey, Revision
 from deployer.plan.manifests import PreparedManifests, SourceManifest
 from deployer.plan.manifests.canonical import canonical_text
 from deployer.plan.manifests.conversion import convert
-from deployer.plan.manifests.kinds import HOOK, containers, dig, mappings
+from deployer.plan.manifests.kinds import HOOK, containers, dig, is_hook, mappings, object_key
 from deployer.plan.manifests.source import Findings
 
 _ROLLBACK_HOOKS = frozenset({"pre-rollback", "post-rollback"})
@@ -29,6 +29,15 @@ def prepared_again(revision: Revision, namespace: str, place: str) -> PreparedMa
         objects.append(today or content)
     sources = tuple(SourceManifest(content, f"{place}, revision {revision.number}") for content in objects)
     return PreparedManifests(namespace, tuple(objects), tuple(map(canonical_text, objects)), sources=sources)
+
+
+def members_of(revision: Revision, namespace: str) -> dict[ObjectKey, Json]:
+    """The objects that belong to a revision, as it has them; hooks are none of them."""
+    return {
+        object_key(content, namespace): content
+        for content in revision.objects()
+        if content["metadata"].get("name") and "apiVersion" in content and not is_hook(content)
+    }
 
 
 def own_images(objects: Iterable[Json], prefix: str) -> tuple[Image, ...]:

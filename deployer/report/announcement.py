@@ -19,6 +19,7 @@ _DOING = {
     "deploy": ("is deploying", "to"),
     "rollback": ("is rolling back", "in"),
     "promote": ("is promoting", "to"),
+    "adopt": ("is adopting", "in"),
     "remove": ("is removing", "from"),
     "recover": ("is recovering", "in"),
 }
@@ -51,8 +52,9 @@ def finished(result: DeploymentResult) -> Announcement:
     """The message at the end, in the place of the first; failures' evidence goes into the thread."""
     subject = _subject([target.target.application for target in result.targets])
     regions = _subject([target.target.region for target in result.targets])
-    if result.failed:
-        headline = f":x: {subject} in {result.stage} {regions}: {_outcomes(result.targets)}"
+    if result.failed or result.stopped_by:
+        stopped = f", stopped by {result.stopped_by}" if result.stopped_by else ""
+        headline = f":x: {subject} in {result.stage} {regions}: {_outcomes(result.targets)}{stopped}"
     else:
         headline = f":white_check_mark: {subject} in {result.stage} {regions}: {_outcomes(result.targets)}"
     headline += f", by {result.who} in {duration(result.seconds)}"

@@ -315,7 +315,7 @@ def test_an_object_of_somebody_else_is_not_taken(bench: Bench) -> None:
     region.create(bench.namespace, config(), "api/v1:configmaps")
     with pytest.raises(ConfigurationError, match="exists already") as raised:
         bench.upgrade(config(a="2"))
-    assert "--take-ownership" in (raised.value.hint or "")
+    assert "deploy adopt" in (raised.value.hint or "")
 
 
 def test_a_release_that_is_too_large_is_named_so(bench: Bench) -> None:

@@ -56,13 +56,15 @@ class HelmCommand(Command):  # type: ignore[misc]  # pyhelm3 has no types
         labels: Mapping[str, str],
         description: str,
         timeout: float,
+        take_over: bool = False,
     ) -> int:
-        """`helm upgrade --install`; the new revision's number."""
+        """`helm upgrade --install`; the new revision's number. `take_over`: also objects that are not the release's."""
         self._values = yaml_json(values)
         # helm would spend half of its time on checking fields that the server's strict dry run has checked.
         self._extra = (
             f"--labels={','.join(f'{key}={value}' for key, value in labels.items())}",
             "--disable-openapi-validation",
+            *(("--take-ownership",) if take_over else ()),
         )
         release: Json = _finish(
             self.install_or_upgrade(

@@ -76,7 +76,13 @@ def revision_of(secret: Json) -> Revision | None:
         chart="-".join(str(metadata[key]) for key in ("name", "version") if metadata.get(key)),
         ended=_ending(labels.get(ENDED), number),
         description=str(info.get("description") or ""),
+        before=_texts(values.get("before")),
     )
+
+
+def _texts(content: Any) -> tuple[str, ...]:
+    texts = content if isinstance(content, list) else []
+    return tuple(text for text in texts if isinstance(text, str))
 
 
 def ending_label(ended: Ending, revision: int) -> str:

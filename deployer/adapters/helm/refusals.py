@@ -51,7 +51,13 @@ _TABLE: Sequence[_Known] = (
         r"invalid ownership metadata|resource that already exists",
         ConfigurationError,
         "an object of this name exists already and is not part of the release",
-        "delete it, or give yours another name; or let Helm take it over first (`helm upgrade --take-ownership`)",
+        "give yours another name, or take it over: `deploy adopt` shows what that changes, and asks",
+    ),
+    _known(
+        r"unknown flag: --take-ownership",
+        ConfigurationError,
+        "this helm cannot take over what belongs to others",
+        "it needs helm 3.17 or later; `deploy doctor` says which one is used",
     ),
     _known(
         r"release: not found|release has no \d+ version",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -77,7 +77,9 @@ class HelmReleases:
         Raises HeldError when a revision is pending, ConfigurationError when the cluster refuses a manifest,
         UnreachableError, DeploymentFailed for hooks and all else, InterruptedBySignal after `stop`.
         """
-        record = asdict(request.record)
+        values: Json = {"manifests": list(request.manifests), "record": asdict(request.record)}
+        if request.before:
+            values["before"] = list(request.before)
         description = " ".join(
             str(part) for part in (request.record.version or request.record.tag, f"({request.record.who})") if part
         )
@@ -89,10 +91,11 @@ class HelmReleases:
                 request.name,
                 request.namespace,
                 CHART,
-                {"manifests": list(request.manifests), "record": record},
+                values,
                 labels={VERIFIED: "false", DEPLOYMENT_ID: label_value(request.record.deployment_id)},
                 description=description,
                 timeout=request.timeout,
+                take_over=request.take_over,
             ),
             timeout=request.timeout,
             sink=sink,
@@ -141,38 +144,52 @@ class HelmReleases:
         """Write our own mark on a stored revision."""
         self._storage.mark(name, namespace, revision, verified=verified, ended=ended)
 
+    def settle(self, name: str, namespace: str, revision: int) -> None:
+        """Drop what a revision keeps of the objects that it took over: it is good now."""
+        self._storage.settle(name, namespace, revision)
+
+    def forget(self, name: str, namespace: str) -> None:
+        """Delete all that Helm has stored of a release, and nothing that belongs to it."""
+        self._storage.forget(name, namespace)
+
     def stop(self) -> None:
         """Ask a running helm process to stop (SIGTERM: Helm marks the release as failed). Callable from any thread."""
         self._program.stop()
 
-    def repair(self, name: str, namespace: str, *, timeout: float) -> str | None:
+    def repair(
+        self, name: str, namespace: str, *, timeout: float, record: DeploymentRecord | None = None
+    ) -> str | None:
         """Free a release that an interrupted run left pending; what was done, None when nothing was pending.
 
         Half of a revision may be in the cluster, so the newest one that was complete is brought back: only from there
         does the next upgrade see what it has to remove. An interrupted first installation is taken away, since its
-        hooks would not run again otherwise.
+        hooks would not run again otherwise. Neither is done where it had taken over objects: Helm would delete them.
         """
         revisions = self.revisions(name, namespace)
         if not revisions or not revisions[0].status.startswith("pending"):
             return None
         pending, *earlier = revisions
-        complete = next((each.number for each in earlier if each.verified), None) or next(
-            (each.number for each in earlier if each.status in ("deployed", "superseded")), None
+        complete = next((each for each in earlier if each.verified), None) or next(
+            (each for each in earlier if each.status in ("deployed", "superseded")), None
         )
         was = f"revision {pending.number} was left {pending.status}"
+        if pending.before:
+            self._storage.fail(name, namespace, pending.number)
+            return f"{was}: marked as failed, since it had taken over what was there before"
         if not earlier:
             self.uninstall(name, namespace, timeout=timeout)
             return f"{was}: uninstalled, since it was the first"
         if complete is not None:
             try:
-                made = self.rollback(name, namespace, complete, timeout=timeout)
+                ours = replace(record.restoring(complete), action="repair") if record else None
+                made = self.rollback(name, namespace, complete.number, timeout=timeout, record=ours)
             except (UnreachableError, InterruptedBySignal):
                 raise
             except DeployError as error:
                 # It is worth more that the next upgrade may try.
-                was += f", rolling back to revision {complete} failed ({error.what})"
+                was += f", rolling back to revision {complete.number} failed ({error.what})"
             else:
-                return f"{was}: rolled back to revision {complete}, as revision {made}"
+                return f"{was}: rolled back to revision {complete.number}, as revision {made}"
         self._storage.fail(name, namespace, self.revisions(name, namespace)[0].number)
         return f"{was}: marked as failed"
 

@@ -40,6 +40,10 @@ class SecretStore(Protocol):
         """Change a live object by a JSON merge patch."""
         ...
 
+    def delete(self, key: ObjectKey) -> None:
+        """Delete a live object; one that is gone already is no error."""
+        ...
+
 
 class Storage:
     """The revisions in one cluster."""
@@ -79,9 +83,24 @@ class Storage:
         values = release.get("config")
         if isinstance(values, dict) and isinstance(values.get("record"), dict):
             values["record"] = asdict(record)
+            values.pop("before", None)  # what the old revision took over is no business of the new one
         info = release.setdefault("info", {})
         info["description"] = _described(str(info.get("description") or "Rollback"), record)
         self._rewrite(secret, release, labels)
+
+    def settle(self, name: str, namespace: str, revision: int) -> None:
+        """Drop what a revision keeps of the objects that it took over."""
+        key = _secret_key(name, namespace, revision)
+        for secret in self._stored(name, namespace):
+            release = unpack(secret) if secret["metadata"]["name"] == key.name else None
+            values = release.get("config") if release else None
+            if release is not None and isinstance(values, dict) and values.pop("before", None) is not None:
+                self._rewrite(secret, release)
+
+    def forget(self, name: str, namespace: str) -> None:
+        """Delete every revision, the oldest first: the newest is what tells of the release."""
+        for secret in sorted(self._stored(name, namespace), key=_number):
+            self._secrets.delete(ObjectKey("v1", "Secret", namespace, secret["metadata"]["name"]))
 
     def fail(self, name: str, namespace: str, revision: int) -> bool:
         """Make a pending revision a failed one, as Helm itself does when it is stopped; whether it was pending."""
@@ -123,6 +142,11 @@ class Storage:
             "data": {"release": pack(release)},
         }
         self._secrets.patch(ObjectKey("v1", "Secret", metadata["namespace"], metadata["name"]), change)
+
+
+def _number(secret: Json) -> int:
+    number = str((secret["metadata"].get("labels") or {}).get("version"))
+    return int(number) if number.isdecimal() else 0
 
 
 def label_value(text: str) -> str:

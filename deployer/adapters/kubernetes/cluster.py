@@ -11,11 +11,15 @@ from deployer.adapters.kubernetes.api import Api, unknown_kind
 from deployer.adapters.kubernetes.kubeconfig import Kubeconfig
 from deployer.adapters.kubernetes.preview import APPLY, as_applied, is_hook, manager_of
 from deployer.adapters.kubernetes.refusals import refusal, status_of
+from deployer.adapters.kubernetes.restoring import PATCH, made_anew, ways_back
 from deployer.errors import NotPermitted
 from deployer.model import Json, ObjectKey, Permission, Secret
 
 _SINGLE_QUESTIONS = 8
 """Up to so many objects their events are asked for one by one; beyond, all of the namespace's are sifted."""
+
+_RESTORING = 3
+"""Attempts at restoring an object."""
 
 _LOG_BYTES = 1024 * 1024
 _LOG_LINE = 2000
@@ -170,6 +174,34 @@ class KubernetesCluster:
             content_type="application/merge-patch+json",
         )
         return self._api.object(response, f"changing {key}")
+
+    def keep(self, key: ObjectKey) -> None:
+        """Mark a live object so that Helm does not delete it with a revision that no longer has it."""
+        self.patch(key, {"metadata": {"annotations": {"helm.sh/resource-policy": "keep"}}})
+
+    def restore(self, before: Json) -> None:
+        """Make an object what it was, its marks of ownership included; one that is gone is made anew."""
+        key, resource = self._api.known(before)
+        for left in range(_RESTORING, 0, -1):
+            live = self.get(key)
+            if live is None:
+                self.create(made_anew(before))
+                return
+            responses = [
+                self._api.connection.request(
+                    "PATCH",
+                    self._api.path(key, resource),
+                    query={"fieldManager": "deployer"},
+                    body=change,
+                    content_type=PATCH,
+                )
+                for change in ways_back(before, live)
+            ]
+            # A controller may have changed it in between, so that the patch no longer fits: look again.
+            if left == 1 or all(response.status_code < 400 for response in responses):
+                for response in responses:
+                    self._api.object(response, f"restoring {key}")
+                return
 
     def delete(self, key: ObjectKey) -> None:
         """Delete the live object; one that is gone already is no error."""

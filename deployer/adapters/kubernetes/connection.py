@@ -69,7 +69,7 @@ class Connection:
         path: str,
         *,
         query: Mapping[str, str] | None = None,
-        body: Json | None = None,
+        body: Json | list[Json] | None = None,
         content_type: str = "application/json",
         timeout: float | None = None,
     ) -> httpx2.Response:
@@ -214,7 +214,7 @@ def _pipe(content: bytes) -> Iterator[str]:
 _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
-def _json(content: Json) -> bytes:
+def _json(content: Json | list[Json]) -> bytes:
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode("utf-8", "replace")
 

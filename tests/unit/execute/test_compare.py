@@ -61,9 +61,32 @@ def test_an_object_of_an_earlier_revision_is_the_releases_own_whatever_became_of
     assert compared(FakeCluster({KEY: live()}), Owned("web", "default", (ours,))) == {}
 
 
-def test_helm_decides_where_a_revision_of_somebody_elses_may_have_the_object() -> None:
-    theirs = make_revision(1, manifests=())
+def test_a_release_of_somebody_elses_has_the_objects_of_its_manifest_and_no_others() -> None:
+    theirs = make_revision(1, manifest=canonical_text(CONFIG))
     assert compared(FakeCluster({KEY: live()}), Owned("web", "default", (theirs,))) == {}
+    with pytest.raises(ConfigurationError, match="exists already"):
+        compared(FakeCluster({KEY: live()}), Owned("web", "default", (make_revision(1),)))
+
+
+def test_what_a_failed_revision_took_and_gave_back_is_no_longer_the_releases() -> None:
+    failed = make_revision(2, verified=False, status="failed", manifests=(canonical_text(CONFIG),))
+    with pytest.raises(ConfigurationError, match="exists already") as caught:
+        compared(FakeCluster({KEY: live()}), Owned("web", "default", (failed, make_revision(1))))
+    assert "deploy adopt" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "owner"), [({}, None), ({**OWN, "meta.helm.sh/release-name": "other"}, ("other", "default"))]
+)
+def test_an_adoption_refuses_nobodys_object_and_knows_whose_it_was(
+    annotations: Json, owner: tuple[str, str] | None
+) -> None:
+    owned = Owned("web", "default", (), adopt=True)
+    compared(FakeCluster({KEY: live(annotations, data={"a": "c"})}), owned)
+    assert owned.taken == {KEY: owner}
+    ours = Owned("web", "default", (), adopt=True)
+    compared(FakeCluster({KEY: live(OWN)}), ours)
+    assert ours.taken == {}
 
 
 def test_everything_that_is_refused_is_told() -> None:
