@@ -122,6 +122,7 @@ def _report_up(result: UpResult, as_json: bool) -> None:
             f"  {region.name:<9} http://{region.ingress}  (send the app's host name)  registry {region.registry}"
         )
     print_result(f"  slack     {SLACK_ENDPOINT}/")
+    print_result(_dns_line())
     if result.written:
         print_result(f"Written: {', '.join(result.written)}")
 
@@ -130,6 +131,7 @@ def _status_lines(found: SandboxStatus) -> list[str]:
     lines = [f"The sandbox is {found.state}." if found.state != "never started" else "The sandbox was never started."]
     if found.state != "never started":
         lines += _table(found.parts)
+        lines.append(_dns_line())
         lines.append(f"memory {found.memory / 1e6:.0f} MB in all; logs in {found.directory}/logs")
     broken = [part for part in found.parts if not part.healthy]
     if found.state == "broken":
@@ -138,6 +140,15 @@ def _status_lines(found: SandboxStatus) -> list[str]:
     elif found.state != "up":
         lines.append("`deploy sandbox up` starts it.")
     return lines
+
+
+def _dns_line() -> str:
+    """How to ask the simulated Route 53, as a client near the first region does."""
+    from deployer.sandbox.layout import DNS_DOMAIN, DNS_PORT, REGIONS, SHARED_ADDRESS
+
+    home = REGIONS[0]
+    asked = f"dig -b {home.address} @{SHARED_ADDRESS} -p {DNS_PORT} myapp.{DNS_DOMAIN}"
+    return f"  dns       {asked}  (as from {home.name}; Route 53 is simulated)"
 
 
 def _table(parts: Sequence[PartStatus]) -> list[str]:

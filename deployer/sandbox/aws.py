@@ -1,4 +1,4 @@
-"""The AWS endpoint: a moto server, filled with what the stage's regions and apps expect to find."""
+"""The AWS endpoint: moto with Route 53's rules at its border, filled with what the stage's regions and apps expect."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.errors import DeploymentFailed
-from deployer.sandbox import artefacts, files, health
+from deployer.sandbox import artefacts, files, health, simulation
 from deployer.sandbox.layout import (
     ACCOUNT,
     AWS_ENDPOINT,
@@ -42,8 +42,9 @@ def ensure_aws(machine: Machine, python: Path) -> bool:
 
     `python` is the interpreter of the virtual environment that has moto.
     """
-    command: list[str | Path] = [python, "-I", "-m", "moto.server", "-H", SHARED_ADDRESS, "-p", str(AWS_PORT)]
-    environment = {"MOTO_ACCOUNT_ID": ACCOUNT, "MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}
+    program = simulation.program(machine.layout)
+    command: list[str | Path] = [python, "-I", program, "aws", SHARED_ADDRESS, str(AWS_PORT)]
+    environment = {"MOTO_ACCOUNT_ID": ACCOUNT, "MOTO_EC2_LOAD_DEFAULT_AMIS": "false", "MOTO_PORT": str(AWS_PORT)}
     return ensure(machine, Daemon(_PROCESS, command, aws_health, environment))
 
 

@@ -12,6 +12,7 @@ from deployer.sandbox.layout import (
     ETCD_PORT,
     INGRESS_PORT,
     KUBELET_PORT,
+    NAME_SERVER,
     PUBLIC_REGISTRY,
     REGIONS,
     REGISTRY_PORT,
@@ -38,11 +39,12 @@ class Part:
 
 def all_parts(layout: Layout) -> tuple[Part, ...]:
     """Every part, shared ones first, then region by region."""
-    from deployer.sandbox import aws, cluster, docker_engine, registry, slack
+    from deployer.sandbox import aws, cluster, docker_engine, name_server, registry, slack
 
     shared = (
         Part("etcd", "etcd", f"{SHARED_ADDRESS}:{ETCD_PORT}", cluster.etcd_health),
         Part("aws", "AWS endpoint", f"{SHARED_ADDRESS}:{AWS_PORT}", aws.aws_health),
+        Part("dns", "DNS and health checks", NAME_SERVER, name_server.name_server_health),
         Part("slack", "Slack endpoint", f"{SHARED_ADDRESS}:{SLACK_PORT}", slack.slack_health),
         Part("registry-public", "public registry", PUBLIC_REGISTRY, lambda: registry.registry_health("public")),
         Part(

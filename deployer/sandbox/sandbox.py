@@ -170,7 +170,7 @@ def _prepare(layout: Layout) -> None:
 
 def _start_all(machine: Machine, python: Path, repository_root: Path | None, sink: Sink) -> tuple[str, ...]:
     """Start all parts, as much at the same time as their needs allow; the repository's files that were written."""
-    from deployer.sandbox import aws, cluster, docker_engine, images, registry, repository_files, slack
+    from deployer.sandbox import aws, cluster, docker_engine, images, name_server, registry, repository_files, slack
 
     layout = machine.layout
 
@@ -194,6 +194,7 @@ def _start_all(machine: Machine, python: Path, repository_root: Path | None, sin
         seed = work.start("AWS resources", lambda: aws.seed(layout), after=[moto])
         for region in REGIONS:
             _start_region(work, machine, region, etcd, registries["public"], seed)
+        work.start("DNS and health checks", lambda: name_server.ensure_name_server(machine, python), after=[seed])
         work.start("Docker engine", lambda: docker_engine.ensure_engine(machine))
         work.start("Slack endpoint", lambda: slack.ensure_slack(machine))
         written: Future[tuple[str, ...]] | None = None

@@ -10,7 +10,9 @@ from pathlib import Path
 from deployer.sandbox import cgroups, mounts, network, processes, procfs
 from deployer.sandbox.layout import CGROUP, REGIONS, Layout
 
-_STATELESS = ("kubelet", "ingress", "scheduler", "controller-manager", "api-server", "slack", "aws", "registry")
+_STATELESS = (
+    *("kubelet", "ingress", "scheduler", "controller-manager", "api-server", "slack", "aws", "dns", "registry"),
+)
 _POD_LOG_LINKS = Path("/var/log/containers")
 _CNI_RESULTS = Path("/var/lib/cni/results")
 _SHIM_SOCKETS = Path("/run/containerd/s")

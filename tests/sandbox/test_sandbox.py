@@ -240,7 +240,7 @@ def test_only_root_reads_its_keys(layout: Layout) -> None:
 
 KILLED = (
     *("slack", "registry-public", "registry-london", "ingress-virginia", "scheduler-seoul", "kubelet-london"),
-    *("controller-manager-london", "containerd-virginia", "docker", "api-server-seoul", "etcd", "aws"),
+    *("controller-manager-london", "containerd-virginia", "docker", "api-server-seoul", "etcd", "dns", "aws"),
 )
 
 

@@ -18,14 +18,11 @@ async def _dns(address: str, port: int, endpoint: str) -> None:
     from deployer.sandbox.dns.server import serving
 
     checkers = Checkers()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)  # type: ignore[union-attr]
-
-    def look() -> object:
-        view = checkers.view
-        return view if view.state.process else None
-
+    this = asyncio.current_task()
+    if this is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     with contextlib.suppress(asyncio.CancelledError):
-        async with serving(address, port, look), asyncio.TaskGroup() as work:  # type: ignore[arg-type]
+        async with serving(address, port, lambda: checkers.view), asyncio.TaskGroup() as work:
             work.create_task(feed.follow(endpoint, checkers))
             work.create_task(feed.report(endpoint, checkers))
     await checkers.close()

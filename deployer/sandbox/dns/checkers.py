@@ -36,8 +36,10 @@ class Checkers:
         self._unreported: set[str] = set()
 
     @property
-    def view(self) -> View:
-        """What the name servers answer from."""
+    def view(self) -> View | None:
+        """What the name servers answer from; None before the first state."""
+        if not self._state.process:
+            return None
         return View(self._state, self._healthy, self._balancer_healthy)
 
     def adopt(self, state: State) -> None:
@@ -110,8 +112,9 @@ class Checkers:
 
     async def _look(self, check: HealthCheck) -> Result:
         address = check.address
-        if address is None and check.host is not None:
-            answer = self.view.answer(check.host, "A", client_region("127.0.0.1"))
+        view = self.view
+        if address is None and check.host is not None and view is not None:
+            answer = view.answer(check.host, "A", client_region("127.0.0.1"))
             address = next((record.values[0] for record in answer.records if record.type == "A"), None)
         return await probe(check, address)
 

@@ -49,11 +49,12 @@ class Ledger:
 
     def changed(self, comment: str | None = None) -> Change:
         """Count a change of the records, and wake who waits for one."""
-        self.serial += 1
-        name = "C" + "".join(secrets.choice(_LETTERS) for _ in range(20))
-        change = Change(name, self.serial, datetime.now(UTC), self.clock(), comment)
-        self._changes[name] = change
-        self.lock.notify_all()
+        with self.lock:
+            self.serial += 1
+            name = "C" + "".join(secrets.choice(_LETTERS) for _ in range(20))
+            change = Change(name, self.serial, datetime.now(UTC), self.clock(), comment)
+            self._changes[name] = change
+            self.lock.notify_all()
         return change
 
     def change(self, name: str) -> Change | None:
@@ -71,19 +72,21 @@ class Ledger:
 
     def put(self, check: HealthCheck, reference: str | None = None) -> None:
         """Keep a health check; `reference` when it is a new one."""
-        self.checks[check.id] = check
-        if reference is not None:
-            self.references[reference] = Created(check)
-        self.lock.notify_all()
+        with self.lock:
+            self.checks[check.id] = check
+            if reference is not None:
+                self.references[reference] = Created(check)
+            self.lock.notify_all()
 
     def remove(self, check: str) -> None:
         """Forget a health check, but not its caller reference."""
-        self.checks.pop(check, None)
-        self._observations.pop(check, None)
-        for reference, created in self.references.items():
-            if created.check.id == check:
-                self.references[reference] = replace(created, deleted=True)
-        self.lock.notify_all()
+        with self.lock:
+            self.checks.pop(check, None)
+            self._observations.pop(check, None)
+            for reference, created in self.references.items():
+                if created.check.id == check:
+                    self.references[reference] = replace(created, deleted=True)
+            self.lock.notify_all()
 
     def observe(self, news: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         """Keep what the checkers observed."""

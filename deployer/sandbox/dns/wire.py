@@ -95,7 +95,9 @@ def _fill(response: dns.message.Message, view: View | None, query: dns.message.M
 
 
 def _rrset(record: Answered, owner: dns.name.Name) -> dns.rrset.RRset:
-    return dns.rrset.from_text_list(owner, record.ttl, "IN", record.type, record.values, origin=dns.name.root, relativize=False)
+    return dns.rrset.from_text_list(
+        owner, record.ttl, "IN", record.type, record.values, origin=dns.name.root, relativize=False
+    )
 
 
 def _start_of_authority(answer: Answer) -> list[dns.rrset.RRset]:

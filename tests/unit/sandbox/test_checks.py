@@ -139,7 +139,7 @@ def test_every_part_has_an_address_of_its_own(layout: Layout) -> None:
     wanted = checks.addresses(layout)
     assert {host for host, _ in wanted} <= {"127.0.31.1", "127.0.31.2", "127.0.31.3", "127.0.31.254"}
     assert wanted["127.0.31.2", 6443] == "api-server-virginia"
-    assert len(wanted) == 4 + 1 + 3 * 8
+    assert len(wanted) == 5 + 1 + 3 * 8
 
 
 ROUTES = """Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT

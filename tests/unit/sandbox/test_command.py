@@ -72,6 +72,8 @@ def test_up_writes_into_the_repository_around(
     output = capsys.readouterr().out
     assert "1 processes started in 12 s" in output
     assert "http://127.0.31.3:8080" in output
+    assert "dig -b 127.0.31.1 @127.0.31.254 -p 8053 myapp.deploy.test" in output
+    assert "simulated" in output
     assert ".sandbox/kubeconfig" in output
     monkeypatch.chdir(tmp_path)
     assert run(["sandbox", command, "--json"]) == 0
