@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
-from deployer.sandbox.dns import batches, check_rules, feed
+from deployer.sandbox.dns import batches, check_rules, feed, moto_data
 from deployer.sandbox.dns.batches import Refused
-from deployer.sandbox.dns.geography import ALIAS_ZONES
 from deployer.sandbox.dns.ledger import Change, Ledger
-from deployer.sandbox.dns.records import Alias, HealthCheck, LoadBalancer, RecordSet, State, Zone, normal
+from deployer.sandbox.dns.records import Zone, normal
 
 _LOOK_AGAIN = 0.5
 _MOST_RECORDS = 300
@@ -60,7 +58,7 @@ class Border:
                 self._ledger.observe(news)
             return _json(start_response, {})
         if "/elasticloadbalancing/" in environ.get("HTTP_AUTHORIZATION", ""):
-            _place_load_balancers()
+            moto_data.place_load_balancers()
         found: Iterable[bytes] = self._moto(environ, start_response)
         return found
 
@@ -69,9 +67,10 @@ class Border:
         query = parse_qs(environ.get("QUERY_STRING", ""))
         known, ledger = query.get("version", [""])[0], self._ledger
         with ledger.lock:
-            ledger.fetched(int(query.get("serial", ["-1"])[0]))
+            if query.get("process") == [ledger.process]:  # a serial of an earlier endpoint says nothing
+                ledger.fetched(int(query["serial"][0]))
             for _ in range(int(feed.WAIT / _LOOK_AGAIN)):
-                state = snapshot(ledger).json()
+                state = moto_data.snapshot(ledger).json()
                 version = hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:16]
                 if version != known:
                     return _json(start_response, {"version": version, "state": state})
@@ -84,16 +83,6 @@ def _json(start_response: Start, content: Any) -> list[bytes]:
     body = json.dumps(content).encode()
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]
-
-
-def snapshot(ledger: Ledger) -> State:
-    """All that the name servers need to know. `ledger.lock` is held."""
-    zones = tuple(
-        Zone(zone.resource_id, normal(zone.name), tuple(_record(each) for each in zone.rrsets))
-        for zone in _backend().zones.values()
-        if not zone.private_zone
-    )
-    return State(ledger.process, ledger.serial, zones, dict(ledger.checks), _load_balancers())
 
 
 def install(ledger: Ledger) -> None:
@@ -119,87 +108,12 @@ def install(ledger: Ledger) -> None:
         setattr(Route53, name, handler(operation))
 
 
-def _backend() -> Any:
-    from moto.core import DEFAULT_ACCOUNT_ID
-    from moto.route53.models import route53_backends
-
-    return route53_backends[DEFAULT_ACCOUNT_ID]["aws"]
-
-
-def _balancers() -> Iterable[tuple[str, Any]]:
-    """moto's load balancers with their AWS regions. ELBv2 takes a second to load: not before somebody asks for it."""
-    models = sys.modules.get("moto.elbv2.models")
-    if models is None:
-        return
-    from moto.core import DEFAULT_ACCOUNT_ID
-
-    for region, backend in list(models.elbv2_backends[DEFAULT_ACCOUNT_ID].items()):
-        for balancer in list(backend.load_balancers.values()):
-            yield region, balancer
-
-
-def _load_balancers() -> dict[str, LoadBalancer]:
-    found = [LoadBalancer(normal(each.dns_name), region, _alias_zone(region, each)) for region, each in _balancers()]
-    return {balancer.name: balancer for balancer in found}
-
-
-def _place_load_balancers() -> None:
-    """moto gives one hosted zone to the load balancers of all regions."""
-    for region, balancer in _balancers():
-        balancer.canonical_hosted_zone_id = _alias_zone(region, balancer)
-
-
-def _alias_zone(region: str, balancer: Any) -> str:
-    return ALIAS_ZONES.get(region) or str(balancer.canonical_hosted_zone_id)
-
-
-def _record(each: Any) -> RecordSet:
-    target = each.alias_target
-    return RecordSet(
-        normal(each.name),
-        each.type,
-        None if each.ttl is None else int(each.ttl),
-        tuple(_value(each.type, value) for value in each.records or ()),
-        each.set_identifier,
-        each.region,
-        each.health_check_id,
-        Alias(target["DNSName"], target["HostedZoneId"], bool(target["EvaluateTargetHealth"])) if target else None,
-    )
-
-
-def _value(type_: str, value: Any) -> str:
-    """moto writes a new zone's own records in other forms than those that it is asked to keep."""
-    text = str(value["Value"] if isinstance(value, Mapping) else value)
-    return f"{text.rstrip('.')}." if type_ == "NS" else text
-
-
-def _moto_record(record: RecordSet) -> Any:
-    from moto.route53.models import RecordSet as MotoRecordSet
-
-    content: dict[str, Any] = {
-        "Name": record.name.replace("*", "\\052"),
-        "Type": record.type,
-        "TTL": record.ttl,
-        "ResourceRecords": list(record.values),
-        "SetIdentifier": record.identifier,
-        "Region": record.region,
-        "HealthCheckId": record.health_check,
-    }
-    if record.alias is not None:
-        content["AliasTarget"] = {
-            "HostedZoneId": record.alias.zone,
-            "DNSName": record.alias.name,
-            "EvaluateTargetHealth": record.alias.evaluate_health,
-        }
-    return MotoRecordSet(content)
-
-
 def _change_resource_record_sets(request: Any, ledger: Ledger) -> dict[str, Any]:
-    zone = _backend().get_hosted_zone(request._get_param("HostedZoneId"))
-    held = Zone(zone.resource_id, normal(zone.name), tuple(_record(each) for each in zone.rrsets))
-    around = batches.Surroundings(_load_balancers(), ledger.checks.keys())
+    zone = moto_data.backend().get_hosted_zone(request._get_param("HostedZoneId"))
+    held = Zone(zone.resource_id, normal(zone.name), tuple(moto_data.record_set(each) for each in zone.rrsets))
+    around = batches.Surroundings(moto_data.load_balancers(), ledger.checks.keys())
     after = batches.changed(held, request._get_param("ChangeBatch.Changes"), around)
-    zone.rrsets = [_moto_record(record) for record in after]
+    zone.rrsets = [moto_data.moto_record(record) for record in after]
     return {"ChangeInfo": _change_info(ledger, ledger.changed(request._get_param("ChangeBatch.Comment")))}
 
 
@@ -218,14 +132,14 @@ def _change_info(ledger: Ledger, change: Change) -> dict[str, Any]:
 
 
 def _list_resource_record_sets(request: Any, _: Ledger) -> dict[str, Any]:
-    zone = _backend().get_hosted_zone(request._get_param("HostedZoneId"))
+    zone = moto_data.backend().get_hosted_zone(request._get_param("HostedZoneId"))
     start = [request._get_param(f"StartRecord{part}") for part in ("Name", "Type", "Identifier")]
     if start[1] and not start[0]:
         raise Refused("InvalidInput", "The input is not valid: a type to start from needs a name")
     most = min(request._get_int_param("MaxItems", _MOST_RECORDS), _MOST_RECORDS)
     first = (_sorted_name(normal(start[0])) if start[0] else "", start[1] or "", start[2] or "")
     found = sorted((each for each in zone.rrsets if _place(each) >= first), key=_place)
-    shown = [_moto_record(_record(each)) for each in found[:most]]
+    shown = [moto_data.moto_record(moto_data.record_set(each)) for each in found[:most]]
     result = {"ResourceRecordSets": shown, "IsTruncated": len(found) > most, "MaxItems": most}
     if len(found) > most:
         following = found[most]
@@ -251,28 +165,28 @@ def _create_health_check(request: Any, ledger: Ledger) -> dict[str, Any]:
         from moto.route53.models import HealthCheck as MotoHealthCheck
 
         made = MotoHealthCheck(check.id, reference, {"measure_latency": config.get("MeasureLatency")})
-        _show(made, check)
-        _backend().health_checks[check.id] = made
+        moto_data.show(made, check)
+        moto_data.backend().health_checks[check.id] = made
         ledger.put(check, reference)
         before = check
     location = f"https://route53.amazonaws.com/2013-04-01/healthcheck/{before.id}"
-    return {"HealthCheck": _backend().get_health_check(before.id), "Location": location}
+    return {"HealthCheck": moto_data.backend().get_health_check(before.id), "Location": location}
 
 
 def _update_health_check(request: Any, ledger: Ledger) -> dict[str, Any]:
-    shown = _backend().get_health_check(request._get_param("HealthCheckId"))
+    shown = moto_data.backend().get_health_check(request._get_param("HealthCheckId"))
     names = [
         *("HealthCheckVersion", "IPAddress", "Port", "ResourcePath", "FullyQualifiedDomainName", "SearchString"),
         *("FailureThreshold", "Inverted", "Disabled", "EnableSNI", "Regions", "ResetElements"),
     ]
     check = check_rules.updated(ledger.checks[shown.id], {name: request._get_param(name) for name in names})
-    _show(shown, check)
+    moto_data.show(shown, check)
     ledger.put(check)
     return {"HealthCheck": shown}
 
 
 def _delete_health_check(request: Any, ledger: Ledger) -> None:
-    backend = _backend()
+    backend = moto_data.backend()
     name = backend.get_health_check(request._get_param("HealthCheckId")).id
     del backend.health_checks[name]
     backend.resource_tags.pop(name, None)
@@ -280,18 +194,8 @@ def _delete_health_check(request: Any, ledger: Ledger) -> None:
 
 
 def _get_health_check_status(request: Any, ledger: Ledger) -> dict[str, Any]:
-    check = _backend().get_health_check(request._get_param("HealthCheckId"))
+    check = moto_data.backend().get_health_check(request._get_param("HealthCheckId"))
     return {"HealthCheckObservations": ledger.observations(check.id)}
-
-
-def _show(shown: Any, check: HealthCheck) -> None:
-    """Have moto's object say what the check is."""
-    shown.type_, shown.fqdn, shown.ip_address, shown.port = check.type, check.host, check.address, check.port
-    shown.resource_path, shown.search_string = check.path or None, check.search
-    shown.request_interval, shown.failure_threshold = check.interval, check.threshold
-    shown.inverted, shown.disabled, shown.enable_sni = check.inverted, check.disabled, check.sni
-    shown.health_check_version = check.version
-    shown.set_regions(list(check.regions))
 
 
 _OPERATIONS: Mapping[str, Callable[[Any, Ledger], Any]] = {

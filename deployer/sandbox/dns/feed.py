@@ -22,18 +22,17 @@ _REPORT = 0.5
 
 async def follow(endpoint: str, checkers: Checkers) -> None:
     """Have the checkers work with the newest state, for ever. An endpoint that does not answer is asked again."""
-    version, serial = "", -1
+    version, known = "", State()
     while True:
-        query = urlencode({"version": version, "serial": serial})
+        query = urlencode({"version": version, "process": known.process, "serial": known.serial})
         try:
             content = await asyncio.to_thread(_ask, endpoint, "GET", f"{PREFIX}/state?{query}")
         except (OSError, http.client.HTTPException, ValueError):
             await asyncio.sleep(_AGAIN)
             continue
         if content is not None:
-            state = State.of(content["state"])
-            checkers.adopt(state)
-            version, serial = content["version"], state.serial
+            version, known = content["version"], State.of(content["state"])
+            checkers.adopt(known)
 
 
 async def report(endpoint: str, checkers: Checkers) -> None:
