@@ -6,6 +6,7 @@ import os
 import shlex
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM, Signals
 
 import pytest
@@ -174,6 +175,51 @@ def test_who_is_at_work_is_left_alone(changed: Project) -> None:
     done = recover(changed).expect(0)
     assert done.target["outcome"] == "repaired"
     assert is_good(changed)
+
+
+@pytest.fixture
+def slow(tmp_path: Path, clusters: dict[str, Namespace]) -> Project:
+    """An app whose first revision takes its time to come back, and whose second one is there at once."""
+    project = Project(tmp_path, clusters)
+    hold_pods(project, "exec sleep 5")
+    project.deploy().expect(0)
+    hold_pods(project, None)
+    project.values["GREETING"] = unique("greeting")
+    return project
+
+
+def test_a_rollback_that_is_stopped_goes_back_to_what_ran(slow: Project) -> None:
+    slow.deploy().expect(0)
+    rollback = slow.start("rollback", "local", "london", slow.name, "-v", "--json")
+    rollback.wait_for("] Deployment/")
+    rollback.signal(SIGTERM)
+    done = rollback.done(20)
+    assert done.code == 128 + SIGTERM, done.output
+    assert done.target["outcome"] == "interrupted"
+    assert [(one.number, one.verified) for one in slow.revisions] == [(1, True), (2, True), (3, False), (4, False)]
+    assert slow.values["GREETING"] in slow.revisions[-1].manifest
+    assert recover(slow).expect(0).target["outcome"] == "repaired"
+    assert is_good(slow)
+
+
+def test_a_way_back_that_is_stopped_is_begun_and_not_awaited(slow: Project) -> None:
+    slow.container["command"] = ["sh", "-c", "echo no good; exit 3"]
+    failing = slow.write().start("local", "london", slow.name, "-v", "--json")
+    failing.wait_for("] rollback …")
+    failing.signal(SIGTERM)
+    done = failing.done(20)
+    assert done.code == 128 + SIGTERM, done.output
+    assert done.target["outcome"] == "interrupted"
+    assert any("no good" in line for line in done.target["evidence"])
+    assert [(one.number, one.status) for one in slow.revisions] == [
+        (1, "superseded"),
+        (2, "superseded"),
+        (3, "deployed"),
+    ]
+    assert locks(slow) == []
+    done = recover(slow).expect(0)
+    assert done.target["outcome"] == "repaired"
+    assert is_good(slow)
 
 
 def test_a_lock_that_expires_is_waited_for_and_freed(running: Project) -> None:
