@@ -42,7 +42,7 @@ def told_well(done: Done) -> None:
         errors = document.get("errors") or [each for one in document["targets"] for each in one["errors"]]
         assert errors, done.output
         for error in errors:
-            assert error["what"] and error["where"], error
+            assert error["what"] and (error["where"] or error["hint"]), error
 
 
 def no_secret(project: FaultyProject, watch: Watch | None, *runs: Done) -> None:

@@ -63,27 +63,27 @@ FROM_THE_BEGINNING = [
     Case("outside check", "slack", "stall", 0, "Slack was not told"),
 ]
 WITH_AN_IMAGE = [
-    Case("artefacts", "s3", "refuse", 5, "S3"),
-    Case("artefacts", "s3", "reset", 5, "S3"),
-    Case("artefacts", "s3", "stall", 5, "S3", bound=200),
+    Case("artefacts", "s3", "refuse", 5, "the artefact cannot be downloaded"),
+    Case("artefacts", "s3", "reset", 5, "the artefact cannot be downloaded"),
+    Case("artefacts", "s3", "stall", 5, "the artefact cannot be downloaded", bound=150),
     Case("artefacts", "s3", "answer", 5, "s3:GetObject"),
     Case("artefacts", "s3", "slow", 0),
-    Case("compare", "registry", "refuse", 5, "registry"),
-    Case("compare", "registry", "stall", 5, "registry", bound=90),
+    Case("compare", "registry", "refuse", 5, "the registry does not answer"),
+    Case("compare", "registry", "stall", 5, "the registry does not answer", bound=120),
     Case("compare", "ecr", "refuse", 5, "ECR"),
 ]
 WHILE_BUILDING = [
-    Case("build image", "registry", "refuse", 5, "registry"),
-    Case("build image", "registry", "reset", 5, "registry"),
-    Case("build image", "registry", "stall", 5, "registry", bound=200),
-    Case("build image", "registry", "reset", 0, passing=5),
+    Case("build image", "registry", "refuse", 5, "the registry does not answer"),
+    Case("build image", "registry", "reset", 5, "the registry does not answer"),
+    Case("build image", "registry", "stall", 5, "the registry does not answer", bound=200),
+    Case("build image", "registry", "slow", 0, bound=120),
 ]
 IN_THE_CLUSTER = [
     Case("release", "api", "refuse", 1, NO_CLUSTER, bound=150),
-    Case("release", "api", "stall", 1, bound=200),
+    Case("release", "api", "stall", 1, "it could not be renewed", bound=150),
     Case("release", "api", "reset", 0, passing=3),
     Case("rollout", "api", "refuse", 1, NO_CLUSTER, bound=120),
-    Case("rollout", "api", "stall", 1, bound=200),
+    Case("rollout", "api", "stall", 1, "it could not be renewed", bound=150),
     Case("rollout", "api", "reset", 0, passing=3),
     Case("rollout", "api", "stall", 0, passing=8),
     Case("outside check", "api", "refuse", 1, NO_CLUSTER, bound=120),
