@@ -112,6 +112,11 @@ class Waves:
     def _tell_the_rest(self, culprits: Sequence[TargetResult]) -> None:
         """Regions whose wave never began."""
         why = f"{_regions(culprits)} failed before its turn" if culprits else "it was stopped before its turn"
+        advanced = any(
+            attempt.revision is not None and self._results[attempt.work.target].outcome in SUCCESSES
+            for attempt in self._attempts
+            if attempt.begun
+        )
         for attempt in self._attempts:
             work = attempt.work
             if work.target in self._results:
@@ -119,8 +124,16 @@ class Waves:
             if work.plan.release_action == "none":
                 self._results[work.target] = attempt.unchanged()
             else:
-                error = DeploymentFailed(f"{work.target.region} was not begun", why=why)
+                hint = f"{self._recovery} tells who has it, and how to go on or back" if advanced else None
+                error = DeploymentFailed(f"{work.target.region} was not begun", why=why, hint=hint)
                 self._results[work.target] = work.result("not started", error=error)
+
+    @property
+    def _recovery(self) -> str:
+        """The command that compares all regions of this deployment, as a hint names it."""
+        target = self._attempts[0].work.target
+        regions = ",".join(attempt.work.target.region for attempt in self._attempts)
+        return f"`deploy recover {target.stage} {regions} {target.application}`"
 
 
 def _regions(results: Sequence[TargetResult]) -> str:

@@ -15,11 +15,12 @@ Of the app's file only its names are used: what was left can be repaired also wh
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
 from deployer.config import Configuration, Loaded
-from deployer.errors import DeployError, InterruptedBySignal
+from deployer.errors import DeployError, InterruptedBySignal, NotPermitted
 from deployer.events import Sink
 from deployer.execute.everywhere import CommandFor, ask_each, refuse
 from deployer.execute.fleet import Fleet, Member, run_fleets
@@ -110,7 +111,7 @@ class Recovering:
             refuse(self._loaded.targets, failures, self._request.command_for)
             phase.detail = "; ".join(f"{one.target.region}: {', '.join(one.plan.reasons)}" for one in answers.given)
         pairs = zip(self._loaded.configurations, answers.given, strict=True)
-        return [Member(work, partial(self._work, one), always=True) for one, work in pairs]
+        return [Member(work, partial(self._work, one), always=_is_open(work)) for one, work in pairs]
 
     def _revisions(self, configuration: Configuration) -> tuple[Revision, ...]:
         releases = self._ports[configuration.target].releases
@@ -162,6 +163,15 @@ class Recovering:
         }
         found = partial_fleet(releases)
         return (found,) if found else ()
+
+
+def _is_open(work: Work) -> bool:
+    """Whether there may be something to repair: to be looked at anew once the lock is ours."""
+    if work.plan.release_action != "none":
+        return True
+    with suppress(NotPermitted):  # whoever may read releases need not be allowed to read locks
+        return work.ports.locks.look(work.app.app_name, work.namespace) is not None
+    return False
 
 
 def _is_settled(recovery: Recovery) -> bool:

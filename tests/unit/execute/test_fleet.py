@@ -258,4 +258,6 @@ def test_stopped_between_two_waves() -> None:
     runner.join(10)
     outcomes = {target.region: result.outcome for target, result in fleet.results.items()}
     assert outcomes == {"seoul": "deployed", "london": "not started", "virginia": "not started"}
+    error = fleet.results[scene.regions["london"].target].error
+    assert "`deploy recover prod london,seoul,virginia myapp`" in str(error.hint if error else "")
     assert all(region.locks.states == {} for region in scene.regions.values())
