@@ -11,7 +11,7 @@ import pytest
 
 from deployer.errors import ConfigurationError
 from deployer.events import Sink
-from deployer.execute.images import WantedImage, provide_images
+from deployer.execute.images import PromotedImage, StoredImage, WantedImage, copy_images, provide_images
 from deployer.execute.observe import Subject, agree_on_rebuilds, identify
 from deployer.execute.ports import BuildRequest, Registry
 from deployer.execute.work import RegionPorts
@@ -33,11 +33,14 @@ class FakeContext:
 
 @dataclass
 class FakeRegistry:
-    has: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
 
     def digest(self, image: Image) -> str | None:
-        return self.has.get(image.reference)
+        return self.tags.get(image.reference)
+
+    def has(self, image: Image) -> bool:
+        return image.digest in self.tags.values()
 
     def ensure_repository(self, image: Image) -> None:
         self.done.append("ensure")
@@ -128,3 +131,45 @@ def test_a_rebuild_of_other_content_does_not_count() -> None:
 def test_a_rebuild_that_is_asked_for_is_the_one() -> None:
     asked = [replace(subject("london", "20261121-1"), rebuild="now"), replace(subject("seoul", None), rebuild="now")]
     assert [one.rebuild for one in agree_on_rebuilds(asked)] == ["now", "now"]
+
+
+def stored(registry: str, digest: str | None = None, tags: dict[str, str] | None = None) -> StoredImage:
+    return StoredImage(Image(registry, "preprod/web", "1-abc", digest), FakeRegistry(tags or {}))
+
+
+def test_a_promoted_image_is_copied_once_to_each_registry_that_lacks_it() -> None:
+    source, there, lacking = stored("dev", "sha256:a"), stored("london", "sha256:a"), stored("seoul")
+    images = copy_images([(source, there), (source, lacking), (source, lacking)], RecordingSink())
+    assert [image.digest for image in images] == ["sha256:a"] * 3
+    assert [image.registry for image in images] == ["london", "seoul", "seoul"]
+    assert there.registry.done == []  # type: ignore[attr-defined]
+    assert lacking.registry.done == ["ensure", "copy from dev"]  # type: ignore[attr-defined]
+
+
+def test_a_promotion_never_moves_a_tag() -> None:
+    with pytest.raises(ConfigurationError, match="another image under the tag 1-abc") as caught:
+        copy_images([(stored("dev", "sha256:a"), stored("london", "sha256:b"))], RecordingSink())
+    assert "--rebuild" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("present", "in_source", "said"),
+    [
+        ("sha256:a", False, None),
+        (None, True, None),
+        (None, False, "no longer in its registry"),
+        ("sha256:b", True, "another image under the tag"),
+    ],
+)
+def test_whether_an_image_can_be_promoted_is_known_beforehand(
+    present: str | None, in_source: bool, said: str | None
+) -> None:
+    source = stored("dev", "sha256:a", {"moved tag": "sha256:a"} if in_source else None)
+    promoted = PromotedImage(source, "abc")
+    try:
+        promoted.check(present, Image("london", "web", "1-abc"))
+    except ConfigurationError as error:
+        assert said
+        assert said in error.what
+    else:
+        assert said is None

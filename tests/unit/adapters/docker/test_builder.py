@@ -32,6 +32,9 @@ class PushTarget:
     def digest(self, image: Image) -> str | None:
         return self.digests.pop(0)
 
+    def has(self, image: Image) -> bool:
+        raise NotImplementedError
+
     def ensure_repository(self, image: Image) -> None: ...
 
     def copy(self, source: Image, source_registry: Registry, destination: Image, sink: Sink) -> str:

@@ -48,6 +48,10 @@ class Secrets:
         changed: Json = self.content[key.name]
         return changed
 
+    def delete(self, key: ObjectKey) -> None:
+        assert (key.api_version, key.kind, key.namespace) == ("v1", "Secret", NAMESPACE)
+        del self.content[key.name]
+
 
 def chosen(labels: Mapping[str, str], selector: str) -> bool:
     """Whether a label selector of Kubernetes chooses these labels."""

@@ -56,6 +56,40 @@ def test_stored_manifests_are_converted_where_they_change() -> None:
     assert [revision.manifest for revision in storage.revisions("app", NAMESPACE)] == ["", "new", "new"]
 
 
+def test_what_was_taken_over_is_kept_until_it_is_settled() -> None:
+    config = {"manifests": ["{}"], "before": ['{"kind": "Service"}']}
+    secrets = Secrets(secret(release(1, config=config)), secret(release(2), 2))
+    storage = Storage(secrets)
+    assert [one.before for one in storage.revisions("app", NAMESPACE)] == [(), ('{"kind": "Service"}',)]
+    untouched = dict(secrets.content["sh.helm.release.v1.app.v2"])
+    storage.settle("app", NAMESPACE, 1)
+    storage.settle("app", NAMESPACE, 2)
+    assert [one.before for one in storage.revisions("app", NAMESPACE)] == [(), ()]
+    assert storage.revisions("app", NAMESPACE)[1].manifests == ("{}",)
+    assert secrets.content["sh.helm.release.v1.app.v2"] == untouched
+
+
+def test_a_rollback_does_not_take_over_what_the_old_revision_did() -> None:
+    config = {"manifests": ["{}"], "before": ["{}"], "record": {}}
+    storage = Storage(Secrets(secret(release(1, config=config))))
+    storage.attribute("app", NAMESPACE, 1, DeploymentRecord("new", "app", "prod", "london"))
+    assert storage.revisions("app", NAMESPACE)[0].before == ()
+
+
+@pytest.mark.parametrize("nonsense", ["text", {"a": 1}, [1, None]])
+def test_nonsense_in_the_place_of_what_was_taken_over_is_nothing(nonsense: object) -> None:
+    storage = Storage(Secrets(secret(release(1, config={"before": nonsense}))))
+    assert storage.revisions("app", NAMESPACE)[0].before == ()
+
+
+def test_a_release_is_forgotten_with_all_its_revisions_and_nothing_else() -> None:
+    other_type = secret(release(8), 8, type="Opaque")
+    other_name = secret(release(9), 9, {"name": "other"})
+    secrets = Secrets(*(secret(release(number), number) for number in (1, 2)), other_type, other_name)
+    Storage(secrets).forget("app", NAMESPACE)
+    assert list(secrets.content) == [one["metadata"]["name"] for one in (other_type, other_name)]
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [("d-1.a_B", "d-1.a_B"), ("anna@host x", "anna-host-x"), ("-a-", "a"), ("ü", ""), ("a" * 70, "a" * 63)],
