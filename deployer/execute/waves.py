@@ -111,7 +111,8 @@ class Waves:
 
     def _tell_the_rest(self, culprits: Sequence[TargetResult]) -> None:
         """Regions whose wave never began."""
-        why = f"{_regions(culprits)} failed before its turn" if culprits else "it was stopped before its turn"
+        failed = culprits and not self._stopping.is_set()
+        why = f"{_regions(culprits)} failed before its turn" if failed else "it was stopped before its turn"
         advanced = any(
             attempt.revision is not None and self._results[attempt.work.target].outcome in SUCCESSES
             for attempt in self._attempts

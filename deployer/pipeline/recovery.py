@@ -109,7 +109,9 @@ class Recovering:
             answers = ask_each([(one.target, partial(self._work, one)) for one in self._loaded.configurations])
             failures = [*self._loaded.failures, *answers.failures]
             refuse(self._loaded.targets, failures, self._request.command_for)
-            phase.detail = "; ".join(f"{one.target.region}: {', '.join(one.plan.reasons)}" for one in answers.given)
+            broken = [one for one in answers.given if one.plan.release_action != "none"]
+            found = (f"{one.target.region}: {', '.join(one.plan.reasons)}" for one in broken)
+            phase.detail = "; ".join(found) or "no release to repair"
         pairs = zip(self._loaded.configurations, answers.given, strict=True)
         return [Member(work, partial(self._work, one), always=_is_open(work)) for one, work in pairs]
 
