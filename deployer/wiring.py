@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from deployer.adapters.aws.session import Session, Sessions
+    from deployer.config.explaining import Explanation
     from deployer.config.releases import Release
 
 
@@ -134,6 +135,37 @@ class Wiring:
             if decrypted:
                 phase.detail = f"{len(decrypted)} secrets file{'s' if len(decrypted) > 1 else ''} decrypted"
         return loaded
+
+    def explain(
+        self,
+        stage: str,
+        regions: str,
+        application: str,
+        key: str | None,
+        version: str | None,
+        extra_vars: Sequence[str],
+        sink: Sink,
+        *,
+        offline: bool,
+    ) -> tuple[Explanation, ...]:
+        """Where the values of an app come from, in each of the regions; `offline` decrypts nothing."""
+        from deployer.config.explaining import explain
+
+        self._sink = sink
+        inputs = Inputs(extra_vars, version, self.git_commit, lambda: self._deployment)
+        explanations = []
+        for target in self._repository.targets(stage, regions, [application]):
+            one = explain(
+                self._repository,
+                target,
+                key,
+                decrypt=None if offline else self._sops().decrypt,
+                inputs=inputs,
+                choose_profile=choose_profile,
+            )
+            self._masker.add(map(Secret, one.secrets))
+            explanations.append(one)
+        return tuple(explanations)
 
     def releases(
         self, stage: str, applications: Sequence[str], regions: str = "all"

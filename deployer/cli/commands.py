@@ -26,6 +26,7 @@ COMMANDS: dict[str, Command] = {
     "adopt": Command("adopt", "Take over a release or objects that were made by hand or by another tool."),
     "remove": Command("remove", "Take an app away; volumes that it claimed are kept."),
     "unlock": Command("unlock", "Free the lock of an app, after showing who holds it."),
+    "explain": Command("explain", "Show where each effective value comes from: file, line, layer."),
     "sandbox": Command("sandbox", "The stage `local`: three regional clusters and an AWS on this machine."),
     "doctor": Command("doctor", "Show what is missing on this machine, and how to get it."),
 }

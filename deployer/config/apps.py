@@ -41,7 +41,8 @@ GROUP_KEYS = frozenset(
 """Keys that stand in group_vars alone."""
 
 _TOO_CLOSE = 0.85
-_DEFAULTS = "(a default of the app)"
+DEFAULTS = "(a default of the app)"
+"""What errors call the layer below an app file."""
 
 
 def check_file(content: MappingNode) -> list[ConfigurationError]:
@@ -103,12 +104,12 @@ def check_group_vars(content: MappingNode) -> list[ConfigurationError]:
 def defaults(target: Target, content: MappingNode) -> MappingNode:
     """What an app file need not say: the layer below it."""
     values = {
-        "Name": ScalarNode(target.application, _DEFAULTS, literal=True),
-        "AppName": ScalarNode("{{ Name }}", _DEFAULTS),
+        "Name": ScalarNode(target.application, DEFAULTS, literal=True),
+        "AppName": ScalarNode("{{ Name }}", DEFAULTS),
     }
     if "Version" in content.entries:
-        values["Tag"] = ScalarNode("{{ Version }}", _DEFAULTS)
-    return MappingNode({key: Entry(Location(_DEFAULTS), value) for key, value in values.items()}, _DEFAULTS)
+        values["Tag"] = ScalarNode("{{ Version }}", DEFAULTS)
+    return MappingNode({key: Entry(Location(DEFAULTS), value) for key, value in values.items()}, DEFAULTS)
 
 
 def evaluate(evaluator: Evaluator, target: Target, environments: tuple[str, ...], root: Path) -> App:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from deployer.config import apps, manifests
 from deployer.config import settings as settings_of
 from deployer.config.docker import refuse_secrets
-from deployer.config.evaluation import Evaluator
+from deployer.config.evaluation import Evaluator, Observe
 from deployer.config.layers import DIRECTORY, Layer
 from deployer.config.manifests import Manifest
 from deployer.config.nodes import MappingNode, Path, node_at, scalars, show_path
@@ -33,12 +33,16 @@ class SecretValue:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the command line and the process contribute; a callable is called when a template uses its variable."""
+    """What the command line and the process contribute; a callable is called when a template uses its variable.
+
+    `observe` is told of each value that is used.
+    """
 
     extra: Sequence[str] = ()
     version: str | None = None
     git_commit: Callable[[], str | None] = field(default=lambda: None)
     deployment_id: Callable[[], str] = field(default=lambda: "")
+    observe: Observe | None = None
 
 
 class Configuration:

@@ -11,7 +11,8 @@ from typing import Any
 from deployer.config.nodes import Entry, MappingNode, Node, Path, ScalarNode, SequenceNode, show_path
 from deployer.errors import ConfigurationError
 
-_METADATA = "sops"
+METADATA = "sops"
+"""The key that SOPS adds."""
 _CIPHERTEXT = "ENC["
 
 OPEN_KEYS = frozenset({"Replicas", "VERSION"})
@@ -25,25 +26,26 @@ OPEN_BLOCKS = frozenset(
 
 def is_encrypted(document: MappingNode) -> bool:
     """Whether SOPS made this file: it has SOPS' metadata with a message authentication code."""
-    entry = document.entries.get(_METADATA)
+    entry = document.entries.get(METADATA)
     return entry is not None and isinstance(entry.value, MappingNode) and "mac" in entry.value.entries
 
 
-def with_positions(encrypted: MappingNode, values: Any) -> MappingNode:
+def with_positions(encrypted: MappingNode, values: Any, *, open_too: bool = False) -> MappingNode:
     """The tree of decrypted values, each at the place where the encrypted file has it.
 
+    With `open_too`, what is open although encrypted (`Replicas`, `DnsDomain`, …) counts as secret, too.
     Raises ConfigurationError when the values are not those of this file: a value missing, empty or still encrypted
     must never be deployed.
     """
     if not isinstance(values, dict):
         raise ConfigurationError("SOPS gave no mapping for this file", where=encrypted.location)
-    visible = {key: entry for key, entry in encrypted.entries.items() if key != _METADATA}
-    tree = _node(MappingNode(visible, encrypted.file, 1, 1), values, ())
+    visible = {key: entry for key, entry in encrypted.entries.items() if key != METADATA}
+    tree = _node(MappingNode(visible, encrypted.file, 1, 1), values, (), open_too=open_too)
     assert isinstance(tree, MappingNode)  # noqa: S101 - a dict becomes a MappingNode
     return tree
 
 
-def _node(source: Node | None, value: Any, path: Path, file: str = "") -> Node:
+def _node(source: Node | None, value: Any, path: Path, file: str = "", *, open_too: bool) -> Node:
     file = source.file if source else file
     line, column = (source.line, source.column) if source else (None, None)
     if isinstance(source, MappingNode) != isinstance(value, dict) or isinstance(source, SequenceNode) != isinstance(
@@ -57,7 +59,10 @@ def _node(source: Node | None, value: Any, path: Path, file: str = "") -> Node:
             raise _mismatch(source, path)
         return MappingNode(
             {
-                key: Entry(by_text[str(key)].location, _node(by_text[str(key)].value, item, (*path, key), file))
+                key: Entry(
+                    by_text[str(key)].location,
+                    _node(by_text[str(key)].value, item, (*path, key), file, open_too=open_too),
+                )
                 for key, item in value.items()
             },
             file,
@@ -69,7 +74,9 @@ def _node(source: Node | None, value: Any, path: Path, file: str = "") -> Node:
         if len(items) != len(value):
             raise _mismatch(source, path)
         return SequenceNode(
-            tuple(_node(items[index], item, (*path, index), file) for index, item in enumerate(value)),
+            tuple(
+                _node(items[index], item, (*path, index), file, open_too=open_too) for index, item in enumerate(value)
+            ),
             file,
             line,
             column,
@@ -81,7 +88,7 @@ def _node(source: Node | None, value: Any, path: Path, file: str = "") -> Node:
             where=source.location if source else None,
             hint="run `deploy doctor`; the file may have been made by a broken merge",
         )
-    return ScalarNode(value, file, line, column, secret=was_encrypted and not _is_open(path))
+    return ScalarNode(value, file, line, column, secret=was_encrypted and (open_too or not _is_open(path)))
 
 
 def _is_ciphertext(value: Any) -> bool:

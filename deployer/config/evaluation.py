@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +20,9 @@ _MAX_REFERENCES = 40
 
 Builtins = Mapping[str, Any]
 """Variables that win over all files. A callable is called when its variable is first used."""
+
+Observe = Callable[[Node | None, Path, ScalarNode | None], None]
+"""Told of each use of a value: its node (None: a built-in variable), its path, and the template that uses it."""
 
 
 @dataclass(slots=True)
@@ -59,12 +62,14 @@ class Evaluator:
         *,
         unavailable: Mapping[str, str] | None = None,
         scope: str = "",
+        observe: Observe | None = None,
     ) -> None:
         self.root = root
         self._builtins = dict(builtins)
         self._templates = templates
         self._unavailable = unavailable or {}
         self.scope = scope
+        self._observe = observe
         self._frames: list[_Frame] = []
         self._values: dict[ScalarNode, tuple[Any, frozenset[str]]] = {}
         self._functions = {
@@ -78,6 +83,8 @@ class Evaluator:
 
     def resolve(self, node: Node, path: Path) -> Any:
         """The value of a node: a LazyMapping, a list, or a scalar. Raises ConfigurationError."""
+        if self._observe is not None:
+            self._observe(node, path, self._template())
         match node:
             case MappingNode():
                 return LazyMapping(self, node, path)
@@ -169,6 +176,10 @@ class Evaluator:
             self._frames.pop()
             self._touch(frame.secrets)
 
+    def _template(self) -> ScalarNode | None:
+        """The template that is being evaluated."""
+        return next((frame.node for frame in reversed(self._frames) if frame.node is not None), None)
+
     def _touch(self, secrets: set[str] | frozenset[str]) -> None:
         if self._frames and secrets:
             self._frames[-1].secrets |= secrets
@@ -210,11 +221,19 @@ class Evaluator:
         if name in self._unavailable:
             return Deferred(lambda: failures.unavailable(name, self._unavailable[name]))
         if name in self._builtins:
-            return Deferred(lambda: self._builtin(name))
+            return Deferred(lambda: self.builtin(name))
         entry = self.root.entries.get(name)
         return missing if entry is None else Deferred(lambda: self.resolve(entry.value, (name,)))
 
-    def _builtin(self, name: str) -> Any:
+    @property
+    def builtins(self) -> frozenset[str]:
+        """The names of the variables that win over all files."""
+        return frozenset(self._builtins)
+
+    def builtin(self, name: str) -> Any:
+        """The value of a built-in variable."""
+        if self._observe is not None:
+            self._observe(None, (name,), self._template())
         value = self._builtins[name]
         if callable(value):
             value = self._builtins[name] = value()

@@ -76,7 +76,7 @@ def _merge(older: MappingNode, newer: MappingNode, path: tuple[object, ...]) -> 
             entries[key] = entry
         elif isinstance(before.value, MappingNode) and isinstance(entry.value, MappingNode):
             value = _merge(before.value, entry.value, (*path, key))
-            entries[key] = Entry(entry.location, value, before.overridden)
+            entries[key] = Entry(entry.location, value, (*before.overridden, *entry.overridden))
         else:
             if (
                 isinstance(before.value, MappingNode)
@@ -88,5 +88,5 @@ def _merge(older: MappingNode, newer: MappingNode, path: tuple[object, ...]) -> 
                     where=entry.location,
                     hint="leave the key out to keep that mapping, or give it keys",
                 )
-            entries[key] = Entry(entry.location, entry.value, (*before.overridden, before.value))
+            entries[key] = Entry(entry.location, entry.value, (*before.overridden, before.value, *entry.overridden))
     return MappingNode(entries, newer.file, newer.line, newer.column)

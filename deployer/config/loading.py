@@ -32,6 +32,7 @@ class LayerReader:
     """The content of group_vars files. Use it in a `with` block, which ends when SOPS has ended.
 
     `start` reads the layers of a stage and region and sends the encrypted ones to SOPS; `contents` waits for them.
+    `open_too` is as in `encrypted.with_positions`.
     """
 
     def __init__(
@@ -42,12 +43,14 @@ class LayerReader:
         *,
         extra: MappingNode,
         choose_profile: ChooseProfile | None = None,
+        open_too: bool = False,
     ) -> None:
         self._root = root
         self._decrypt = decrypt
         self.templates = templates
         self._extra = extra
         self._choose_profile = choose_profile
+        self._open_too = open_too
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="sops")
         self._documents: dict[Path, MappingNode] = {}
         self._decrypting: dict[Path, Future[Any]] = {}
@@ -114,7 +117,7 @@ class LayerReader:
             return content
         if layer.path not in self._decrypted:
             values = self._decrypting[layer.path].result()
-            self._decrypted[layer.path] = encrypted.with_positions(content, values)
+            self._decrypted[layer.path] = encrypted.with_positions(content, values, open_too=self._open_too)
         return self._decrypted[layer.path]
 
     def _shared_access(self, plain: Sequence[Layer], stage: str) -> AwsAccess | None:

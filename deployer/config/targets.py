@@ -207,7 +207,14 @@ def _evaluator_maker(
 
     def make(known: dict[str, str], unavailable: dict[str, str]) -> Evaluator:
         scope = f"it is in none of {files}"
-        return Evaluator(root, {**builtins, **known}, templates, unavailable=unavailable, scope=scope)
+        return Evaluator(
+            root,
+            {**builtins, **known},
+            templates,
+            unavailable=unavailable,
+            scope=scope,
+            observe=inputs.observe,
+        )
 
     return make
 
