@@ -16,15 +16,19 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from deployer.adapters.docker import credential_client
+from deployer.errors import DeployError
 
 _STORE = "deployer"
 _LONGEST_NAME = 4096
+_SHORT = "/tmp"  # noqa: S108 -- for a directory that only we may enter
+_LONGEST_DIRECTORY = 90
+"""Bytes: a socket's path may have 107, or 103 on macOS (unix(7), unix(4))."""
 
 Login = dict[str, str]
 """`Username` and `Secret`, as a credential helper gives them; empty when there is none."""
@@ -36,23 +40,44 @@ def private_configuration(find: Callable[[str], Login]) -> Iterator[Path]:
 
     It also holds the helper's program, so it must be on the PATH of the Docker command. What the user's own
     configuration says about contexts and proxies holds in it as well. It is removed when the block is left.
+    Raises DeployError when it cannot be made.
     """
     base = os.environ.get("XDG_RUNTIME_DIR")
-    with tempfile.TemporaryDirectory(
-        prefix="deployer-docker-", dir=base if base and os.access(base, os.W_OK) else None
-    ) as name:
-        directory = Path(name)
-        with _answering(directory, find) as path:
-            helper = directory / f"docker-credential-{_STORE}"
-            program = shlex.join([sys.executable, "-IS", credential_client.__file__, os.fspath(path)])
-            helper.write_text(f'#!/bin/sh\nexec {program} "$1"\n')
-            helper.chmod(0o700)
-            own = user_directory()
-            configuration = {"credsStore": _STORE, **_harmless(own)}
-            (directory / "config.json").write_text(json.dumps(configuration))
-            if (own / "contexts").is_dir():
-                (directory / "contexts").symlink_to(own / "contexts")
-            yield directory
+    parent = base if base and os.access(base, os.W_OK) else None
+    with ExitStack() as stack:
+        try:
+            directory = _private_directory(stack, parent)
+            path = stack.enter_context(_answering(directory, find))
+            _fill(directory, path)
+        except OSError as error:
+            raise DeployError(
+                "Docker's private configuration cannot be written",
+                where=parent or tempfile.gettempdir(),
+                why=error.strerror or str(error),
+                hint="free some space there, or set TMPDIR to another directory",
+            ) from error
+        yield directory
+
+
+def _private_directory(stack: ExitStack, parent: str | None) -> Path:
+    """A directory in which a socket's path is not too long for the system."""
+    for place in (parent, _SHORT):
+        name = stack.enter_context(tempfile.TemporaryDirectory(prefix="deployer-docker-", dir=place))
+        if len(os.fsencode(name)) <= _LONGEST_DIRECTORY:
+            break
+    return Path(name)
+
+
+def _fill(directory: Path, socket_path: Path) -> None:
+    helper = directory / f"docker-credential-{_STORE}"
+    program = shlex.join([sys.executable, "-IS", credential_client.__file__, os.fspath(socket_path)])
+    helper.write_text(f'#!/bin/sh\nexec {program} "$1"\n')
+    helper.chmod(0o700)
+    own = user_directory()
+    configuration = {"credsStore": _STORE, **_harmless(own)}
+    (directory / "config.json").write_text(json.dumps(configuration))
+    if (own / "contexts").is_dir():
+        (directory / "contexts").symlink_to(own / "contexts")
 
 
 def user_directory() -> Path:

@@ -3,12 +3,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from deployer.adapters.docker.credentials import Login, own_login, private_configuration
+from deployer.errors import DeployError
 
 PASSWORD = "correct-horse-battery"
 
@@ -92,3 +94,23 @@ def test_the_users_own_logins_are_found(own_configuration: Path) -> None:
     assert own_login("other.example.com") == {}
     (own_configuration / "config.json").write_text("{broken")
     assert own_login("base.example.com") == {}
+
+
+def test_a_long_path_of_temporary_files_is_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The path of a socket may have 107 bytes."""
+    long = tmp_path / ("x" * 110)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    with private_configuration(lambda host: {"Username": "AWS", "Secret": host}) as directory:
+        assert ask(directory, "get", "registry.example.com")[0] == 0
+    assert not directory.exists()
+    assert list(long.iterdir()) == []
+
+
+def test_a_directory_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    with pytest.raises(DeployError, match="cannot be written") as caught, private_configuration(lambda host: {}):
+        pass
+    assert str(tmp_path / "absent") in str(caught.value)
