@@ -16,6 +16,7 @@ from deployer.adapters.aws.profiles import choose_profile
 from deployer.config import Configuration, Inputs, Loaded, Repository, load_each
 from deployer.errors import DeployError, Location, UsageError
 from deployer.events import Sink
+from deployer.execute.dns_ports import Dns, LoadBalancers
 from deployer.execute.phases import Phases
 from deployer.execute.ports import (
     ArtefactFetcher,
@@ -167,6 +168,10 @@ class Wiring:
             explanations.append(one)
         return tuple(explanations)
 
+    def check_targets(self, stage: str, regions: str, applications: Sequence[str]) -> None:
+        """Raises UsageError or ConfigurationError unless these apps have these regions of the stage."""
+        self._repository.targets(stage, regions, applications)
+
     def releases(
         self, stage: str, applications: Sequence[str], regions: str = "all"
     ) -> Mapping[Target, Release | DeployError]:
@@ -296,6 +301,18 @@ class Wiring:
             convert=_todays,
         )
         return RegionPorts(cluster, releases, HttpProber(mask), LeaseLocks(cluster, target))
+
+    def dns(self, settings: Settings, target: Target) -> Dns:
+        """Route 53, with the region's profile."""
+        from deployer.adapters.aws.route53 import Route53
+
+        return Route53(self._session(settings))
+
+    def load_balancers(self, settings: Settings, target: Target) -> LoadBalancers:
+        """The load balancers of the region's AWS region."""
+        from deployer.adapters.aws.load_balancers import ElasticLoadBalancers
+
+        return ElasticLoadBalancers(self._session(settings))
 
     def notifier(self, settings: Settings, channel: str | None) -> Notifier:
         """Slack."""

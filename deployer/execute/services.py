@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
+from deployer.execute.dns_ports import Dns, LoadBalancers
 from deployer.execute.ports import ArtefactFetcher, ContextObserver, ImageBuilder, Notifier, Registry
 from deployer.execute.work import RegionPorts
 from deployer.model import Holder, Settings, Target
@@ -39,6 +40,14 @@ class Services(Protocol):
 
     def region(self, settings: Settings, target: Target) -> RegionPorts:
         """The region's cluster, releases, prober and locks."""
+        ...
+
+    def dns(self, settings: Settings, target: Target) -> Dns:
+        """Route 53, with the region's profile."""
+        ...
+
+    def load_balancers(self, settings: Settings, target: Target) -> LoadBalancers:
+        """The load balancers of the region's AWS region."""
         ...
 
     def notifier(self, settings: Settings, channel: str | None) -> Notifier:

@@ -14,6 +14,7 @@ from deployer.model.result import SUCCESSES, DeploymentResult, Outcome, PhaseTim
 from deployer.model.rollout import ContainerEvidence, Evidence, PodState, Verdict, WorkloadState
 from deployer.model.settings import (
     ClusterSettings,
+    DnsSettings,
     EcrSettings,
     GitHubSettings,
     HealthCheckSettings,
@@ -31,6 +32,7 @@ __all__ = [
     "ContextEntry",
     "DeploymentRecord",
     "DeploymentResult",
+    "DnsSettings",
     "DockerSpec",
     "Download",
     "EcrSettings",

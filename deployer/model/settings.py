@@ -90,6 +90,18 @@ class GitHubSettings:
 
 
 @dataclass(frozen=True)
+class DnsSettings:
+    """Route 53. `Manage`: a deployment writes the app's health checks and records, too (nobody's unasked).
+
+    `HostedZoneId`: the zone of DnsDomain, where its name alone does not tell.
+    """
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+    manage: bool = False
+    hosted_zone_id: str | None = None
+
+
+@dataclass(frozen=True)
 class Settings:
     """The group_vars of one stage and region that the tool itself reads. Other keys are the user's variables."""
 
@@ -102,6 +114,7 @@ class Settings:
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
     namespace: str = "default"
     slack: SlackSettings = field(default_factory=SlackSettings)
+    dns: DnsSettings = field(default_factory=DnsSettings)
     health_check: HealthCheckSettings = field(default_factory=HealthCheckSettings)
     rollout: RolloutSettings = field(default_factory=RolloutSettings)
     ecr: EcrSettings = field(default_factory=EcrSettings)
