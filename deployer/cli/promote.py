@@ -102,6 +102,7 @@ def _promote(
 
     if asked.stage == from_stage:
         raise UsageError(f"{from_stage} cannot be promoted to itself", hint="deploy promote FROM_STAGE TO_STAGE APP")
+    wiring.check_targets(asked.stage, asked.region, asked.applications)
     with display(verbose=asked.verbose) as shown:
         sink = MaskingSink(shown, wiring.mask)
         if SANDBOX_STAGE in (asked.stage, from_stage):
