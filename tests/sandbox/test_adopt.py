@@ -118,7 +118,7 @@ def test_objects_made_by_hand(project: Project) -> None:
     (error,) = adopt(project).expect(4).document["errors"]
     assert error["what"] == "nothing was taken over"
     assert f"Deployment/{project.name}: taken over, made by hand; changes " in error["why"]
-    assert "spec.replicas" in error["why"]
+    assert "changes replicas, containers[main].env[GREETING].value" in error["why"]
     assert f"Ingress/{project.name}: added" in error["why"]
     assert project.values["GREETING"] not in error["why"]
     planned = adopt(project, "--plan").expect(0).target
@@ -264,6 +264,20 @@ def test_killed_in_the_middle(project: Project, after: str) -> None:
     assert adopt(project, "--yes").expect(0).target["outcome"] == "deployed"
     assert {kind: project.cluster.live(kind, project.name)["metadata"]["uid"] for kind in uids} == uids
     assert not any("before" in one.get("config", {}) for one in stored(project) if one["info"]["status"] == "deployed")
+
+
+def test_stopped_in_the_middle(project: Project) -> None:
+    make_by_hand(project)
+    before = {kind: state(project, kind) for kind in ("Deployment", "Service")}
+    project.container["command"] = ["absent"]
+    project.write()
+    running = project.start("adopt", "local", "london", project.name, "--yes", "-v", "--json")
+    running.wait_for("rollout …")
+    running.signal(signal.SIGTERM)
+    done = running.done(30).expect(143)
+    assert done.target["outcome"] == "interrupted"
+    assert {kind: state(project, kind) for kind in before} == before
+    assert project.revisions == []
 
 
 def test_a_stored_release_with_an_api_that_is_gone(project: Project) -> None:

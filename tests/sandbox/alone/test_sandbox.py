@@ -36,8 +36,8 @@ from deployer.sandbox.layout import (
 from deployer.sandbox.registry import PASSWORD, USER
 from deployer.sandbox.sandbox import down, reset, state, status, up
 from deployer.tools import require
-from tests.sandbox.conftest import REPOSITORY
 from tests.sandbox.region import eventually
+from tests.sandbox.surroundings import CHECKOUT as REPOSITORY
 
 JSON = {"Content-Type": "application/json"}
 
