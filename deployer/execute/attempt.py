@@ -15,6 +15,7 @@ from deployer.execute.ports import HeldLock
 from deployer.execute.watch import WatchResult, watch
 from deployer.execute.work import Work
 from deployer.model import Ending, Evidence, Json, ObjectKey, Outcome, TargetResult, WorkloadState
+from deployer.model.drain import Absence, Drain
 
 _AGAIN = 0.2
 """Seconds after which a helm that may only have been starting is asked to stop once more."""
@@ -25,7 +26,7 @@ class Attempt:
 
     `lock` is None where nothing else can be at work (tests of one step). `stop` may be called from any thread. `busy`
     is whether a step is under way, `begun` whether any ever was. `repairs` tell what was left by an interrupted run,
-    and what became of it.
+    and what became of it. `absence` is while DNS does not lead here, `kept_drain` a drain that is not ours to end.
     """
 
     def __init__(self, work: Work, sink: Sink, lock: HeldLock | None = None) -> None:
@@ -40,6 +41,8 @@ class Attempt:
         self.begun = False
         self.busy = False
         self.repairs: list[str] = []
+        self.absence: Absence | None = None
+        self.kept_drain: Drain | None = None
         self._changing = Event()
         self._abandoned = False
 
@@ -136,6 +139,7 @@ class Attempt:
             workloads=self.workloads,
             phases=tuple(self.phases.timings),
             repairs=tuple(self.repairs),
+            absence=self.absence,
             error=error,
             evidence=evidence,
         )

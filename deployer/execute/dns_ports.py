@@ -12,6 +12,7 @@ from threading import Event
 from typing import Protocol
 
 from deployer.model.dns import (
+    Answered,
     HealthCheck,
     HealthCheckConfig,
     HealthStatus,
@@ -88,6 +89,18 @@ class Dns(Protocol):
 
     def status(self, check: HealthCheck) -> HealthStatus:
         """What Route 53's checkers saw last."""
+        ...
+
+
+class NameServers(Protocol):
+    """Authoritative name servers, asked directly: no cache is in between. Safe to call from threads."""
+
+    def ask(self, server: str, host: str, client: str | None = None) -> Answered | None:
+        """What a server (`ns-1.example.net`, `127.0.0.1:5353`) answers for a host, over IPv4.
+
+        `client` is an address near the client that is asked for (EDNS client subnet). None when it does not answer, or
+        not with authority. Never raises.
+        """
         ...
 
 

@@ -1,4 +1,4 @@
-"""Carries out one target's plan: change the release, watch, ask from outside, mark."""
+"""Carries out one target's plan: lead traffic away, change the release, watch, ask from outside, lead back, mark."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from deployer.execute.attempt import Attempt
 from deployer.execute.outside import wait_until_healthy
 from deployer.execute.ports import ReleaseRequest
 from deployer.execute.removal import not_taken_away, take_away
+from deployer.execute.traffic import StillDrained, after_failure, lead_away, lead_back
 from deployer.execute.undo import fail
 from deployer.execute.watch import HookWatch
 from deployer.model import TargetResult, WorkloadState
@@ -40,11 +41,14 @@ class Execution:
                     self._change()
             self._watch()
             self._ask_outside()
+            still_drained = self._lead_back()
             self._attempt.mark(verified=True)
         except DeployError as error:
             if self._work.removal is not None:
                 return not_taken_away(self._attempt, error)
-            return fail(self._attempt, error)
+            return after_failure(self._attempt, fail(self._attempt, error), self._clock)
+        if still_drained is not None:
+            return after_failure(self._attempt, self._attempt.result("failed", still_drained), self._clock)
         return self._attempt.result("restored" if self._work.plan.release_action == "rollback" else "deployed")
 
     # The steps of a deployment, in their order.
@@ -52,6 +56,7 @@ class Execution:
     def _change(self) -> None:
         work, attempt = self._work, self._attempt
         releases, name = work.ports.releases, work.app.app_name
+        lead_away(attempt)
         with attempt.phases("release") as phase:
             attempt.stop_if_asked()
             self._refuse_stale_plan()
@@ -67,6 +72,7 @@ class Execution:
     def _take_up(self) -> None:
         """Go on with a revision that an earlier run has made."""
         self._attempt.stop_if_asked()
+        lead_away(self._attempt, drain=False)
         self._refuse_stale_plan()
         self._attempt.revision = self._work.plan.current_revision
 
@@ -178,3 +184,11 @@ class Execution:
                 clock=self._clock,
             )
             phase.detail = f"{host} answers" + (f", asked {asked} times" if asked > 1 else "")
+
+    def _lead_back(self) -> StillDrained | None:
+        """What went wrong with DNS alone: what was deployed is good all the same."""
+        try:
+            lead_back(self._attempt)
+        except StillDrained as error:
+            return error
+        return None

@@ -13,6 +13,7 @@ from deployer.execute.attempt import Attempt
 from deployer.execute.bake import bake
 from deployer.execute.executor import Execution
 from deployer.execute.parallel import run_all
+from deployer.execute.traffic import settle
 from deployer.execute.undo import fail, revert
 from deployer.model import SUCCESSES, Target, TargetResult
 from deployer.plan.order import Order
@@ -79,7 +80,7 @@ class Waves:
             attempt.busy = False
 
     def _run_one(self, attempt: Attempt) -> TargetResult:
-        return attempt.unchanged() if attempt.work.plan.release_action == "none" else Execution(attempt).run()
+        return settle(attempt) if attempt.work.plan.release_action == "none" else Execution(attempt).run()
 
     # Between two waves.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.errors import DeployError
+from deployer.execute.drain import Traffic
 from deployer.execute.outside import health_url, load_balancer, regional_host, serves
 from deployer.execute.parallel import Outcome as JobOutcome
 from deployer.execute.ports import Cluster, Locks, OutsideProber, Releases
@@ -40,7 +41,7 @@ class Work:
     """One target's plan with all that it takes to carry it out.
 
     `removal` is what `deploy remove` takes away. `prepared` has the image pinned; `workloads` is what was seen of the
-    live release, where nothing is to be done.
+    live release, where nothing is to be done. `traffic` is None where nothing is done about DNS.
     """
 
     plan: TargetPlan
@@ -52,6 +53,7 @@ class Work:
     timeout: float
     workloads: tuple[WorkloadState, ...] = ()
     removal: Removal | None = None
+    traffic: Traffic | None = None
 
     @property
     def target(self) -> Target:

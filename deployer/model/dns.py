@@ -150,6 +150,14 @@ class HealthStatus:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """What a name server answers for a host: its addresses, none when it has none, and for how many seconds."""
+
+    addresses: frozenset[str]
+    ttl: int = 0
+
+
+@dataclass(frozen=True)
 class LoadBalancer:
     """A load balancer: `zone_id` is the hosted zone that an alias to it names; `dual_stack`: it has IPv6 as well."""
 

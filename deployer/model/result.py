@@ -7,6 +7,7 @@ from typing import Literal
 
 from deployer.errors import DeployError
 from deployer.model.basics import Target
+from deployer.model.drain import Absence
 from deployer.model.image import Image
 from deployer.model.recovery import PartialFleet
 from deployer.model.rollout import Evidence, WorkloadState
@@ -17,6 +18,8 @@ Outcome = Literal[
     "deployed",
     "restored",
     "repaired",
+    "drained",
+    "in traffic",
     "removed",
     "rolled back",
     "uninstalled",
@@ -26,11 +29,14 @@ Outcome = Literal[
 ]
 """`rolled back` and `uninstalled` are failures whose traces were removed; `failed` is one that still stands.
 
+`drained` and `in traffic` are what `dns drain` and `dns restore` did.
 `restored` is a rollback that was asked for, `repaired` what `recover` did, `removed` what `remove` did.
 """
 
 
-SUCCESSES: frozenset[Outcome] = frozenset({"unchanged", "planned", "deployed", "restored", "repaired", "removed"})
+SUCCESSES: frozenset[Outcome] = frozenset(
+    {"unchanged", "planned", "deployed", "restored", "repaired", "removed", "drained", "in traffic"}
+)
 """The outcomes that are what was asked for."""
 
 
@@ -46,7 +52,8 @@ class PhaseTiming:
 class TargetResult:
     """What became of one target. `url` is asked from outside, `through` a `host:port` where the settings fix one.
 
-    `repairs` tell what an interrupted run had left, and what was done with it.
+    `repairs` tell what an interrupted run had left, and what was done with it. `absence` is how long DNS did not lead
+    there.
     """
 
     target: Target
@@ -62,6 +69,7 @@ class TargetResult:
     phases: tuple[PhaseTiming, ...] = ()
     warnings: tuple[str, ...] = ()
     repairs: tuple[str, ...] = ()
+    absence: Absence | None = None
     error: DeployError | None = None
     evidence: Evidence | None = None
 
