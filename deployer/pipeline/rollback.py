@@ -99,7 +99,7 @@ class Rollback:
             places = [self._place(one) for one in self._loaded.configurations]
             releases = self._read(places, failures)
             choices = _choices(releases, request.to, failures)
-            held = request.lock_wait <= 0
+            held = request.lock_wait <= 0 and not request.plan_only
             answers = ask_each(
                 [
                     (one.target, partial(restorable, one, releases[one.target], choices[one.target], refuse_held=held))
