@@ -1,0 +1,1 @@
+"""An app's DNS: looks at what is there, and carries out what was planned for it."""
