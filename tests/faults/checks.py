@@ -75,8 +75,7 @@ def converges(project: FaultyProject, *outcomes: str) -> Done:
     assert not [one for one in project.revisions if one.status.startswith("pending")]
     assert project.answers(project.values["GREETING"])
     assert lease(project) is None, "a lock is left"
-    left = [file for file in project.temporary.iterdir() if not file.name.startswith("deployer-")]
-    assert left == [], "temporary files are left"
+    assert list(project.temporary.iterdir()) == [], "temporary files are left"
     contexts = project.cache / "deployer/artefacts/contexts"
     assert not contexts.exists() or list(contexts.iterdir()) == [], "a Docker context is left"
     return again
