@@ -42,8 +42,8 @@ class Standing:
         return drain_of(self.check)
 
 
-class RegionTraffic:
-    """One app's traffic in one region. Its methods block, and may raise any DeployError."""
+class Gate:
+    """Lets clients to one region of an app, or leads them away. Its methods block, and may raise any DeployError."""
 
     def __init__(
         self,
@@ -262,7 +262,7 @@ class Traffic:
     that does not answer is no error.
     """
 
-    region: RegionTraffic
+    gate: Gate
     drain: bool = False
     reason: str = ""
     forced: bool = False

@@ -32,28 +32,28 @@ def lead_away(attempt: Attempt, *, drain: bool = True) -> None:
     traffic = attempt.work.traffic
     if traffic is None:
         return
-    region, stop = traffic.region, attempt.stopping
+    gate, stop = traffic.gate, attempt.stopping
     left = _left_by_a_run(attempt, traffic)
     if attempt.kept_drain is not None or not drain:
         return
     if left and attempt.absence is not None:
         if (datetime.now(UTC) - attempt.absence.since).total_seconds() < _FORGOTTEN:
             with attempt.phases("drain") as phase:
-                phase.detail = region.wait_until_left(stop)
+                phase.detail = gate.wait_until_left(stop)
         return
     if not traffic.drain:
         return
     with attempt.phases("drain") as phase:
         attempt.stop_if_asked()
-        standing = region.look()
+        standing = gate.look()
         if standing is None or not standing.others:
             why = "no other region has a record" if standing else "it has no record with a health check"
-            attempt.warn(f"{attempt.work.target.region} is not drained: {why} of {region.place.host}")
+            attempt.warn(f"{attempt.work.target.region} is not drained: {why} of {gate.place.host}")
             phase.detail = "not drained"
             return
         try:
             attempt.about_to_change()
-            made = region.drain(traffic.reason, forced=traffic.forced, stop=stop)
+            made = gate.drain(traffic.reason, forced=traffic.forced, stop=stop)
         except HeldError as error:
             if not traffic.optional:
                 raise
@@ -63,7 +63,7 @@ def lead_away(attempt: Attempt, *, drain: bool = True) -> None:
         finally:
             _look_for_ours(attempt, traffic)
         attempt.absence = Absence(_time(made.since))
-        phase.detail = region.wait_until_left(stop)
+        phase.detail = gate.wait_until_left(stop)
 
 
 def lead_back(attempt: Attempt) -> None:
@@ -87,7 +87,7 @@ def lead_back(attempt: Attempt) -> None:
     if attempt.work.host is None:
         return
     with attempt.phases("checkers") as phase:
-        phase.detail = traffic.region.agree(before, attempt.stopping)
+        phase.detail = traffic.gate.agree(before, attempt.stopping)
 
 
 def settle(attempt: Attempt, clock: Callable[[], float] = time.monotonic) -> TargetResult:
@@ -129,7 +129,7 @@ def after_failure(attempt: Attempt, result: TargetResult, clock: Callable[[], fl
 def _left_by_a_run(attempt: Attempt, traffic: Traffic) -> bool:
     """Whether the region is drained by a run that is no more: we hold the lock that it would have."""
     try:
-        standing = traffic.region.look()
+        standing = traffic.gate.look()
     except DeployError as error:
         if not traffic.lenient:
             raise
@@ -154,7 +154,7 @@ def _look_for_ours(attempt: Attempt, traffic: Traffic) -> None:
     if attempt.absence is not None:
         return
     try:
-        standing: Standing | None = traffic.region.look()
+        standing: Standing | None = traffic.gate.look()
     except DeployError:
         attempt.absence = Absence(datetime.now(UTC))  # for all we know
         return
@@ -165,7 +165,7 @@ def _look_for_ours(attempt: Attempt, traffic: Traffic) -> None:
 
 def _seen_by_checkers(attempt: Attempt, traffic: Traffic) -> HealthStatus:
     try:
-        return traffic.region.snapshot()
+        return traffic.gate.snapshot()
     except DeployError as error:
         attempt.warn(f"what Route 53's checkers saw before is not known: {error}")
         return HealthStatus()
@@ -176,21 +176,21 @@ def _restore(attempt: Attempt, traffic: Traffic) -> None:
     with attempt.phases("restore") as phase:
         try:
             attempt.about_to_change()
-            traffic.region.restore()
+            traffic.gate.restore()
         except DeployError as error:
             raise StillDrained(
                 f"{attempt.work.target.region} could not be put back into DNS", where=error.where, why=str(error)
             ) from None
         if attempt.absence is not None:
             attempt.absence = replace(attempt.absence, until=datetime.now(UTC))
-        phase.detail = "back" if attempt.stopping.is_set() else traffic.region.wait_until_back(attempt.stopping)
+        phase.detail = "back" if attempt.stopping.is_set() else traffic.gate.wait_until_back(attempt.stopping)
 
 
 def _tidy(attempt: Attempt, traffic: Traffic) -> None:
     """A lock of drains that a killed run has left."""
     try:
-        if traffic.region.tidy(attempt.stopping):
-            attempt.repaired(f"took away the lock of drains of {traffic.region.place.host}")
+        if traffic.gate.tidy(attempt.stopping):
+            attempt.repaired(f"took away the lock of drains of {traffic.gate.place.host}")
     except DeployError as error:
         if not traffic.lenient:
             raise
