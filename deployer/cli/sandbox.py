@@ -131,7 +131,8 @@ def _status_lines(found: SandboxStatus) -> list[str]:
     lines = [f"The sandbox is {found.state}." if found.state != "never started" else "The sandbox was never started."]
     if found.state != "never started":
         lines += _table(found.parts)
-        lines.append(_dns_line())
+        if any(part.name == "dns" and part.healthy for part in found.parts):
+            lines.append(_dns_line())
         lines.append(f"memory {found.memory / 1e6:.0f} MB in all; logs in {found.directory}/logs")
     broken = [part for part in found.parts if not part.healthy]
     if found.state == "broken":

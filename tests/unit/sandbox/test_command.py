@@ -15,12 +15,14 @@ from deployer.sandbox.sandbox import DownResult, UpResult
 from deployer.sandbox.status import PartStatus, SandboxStatus
 
 WELL = PartStatus("etcd", "etcd", None, "127.0.31.254:2379", True, 42, True, 95_000_000)
+NAMES = PartStatus("dns", "DNS and health checks", None, "127.0.31.254:8053", True, 43, True, 20_000_000)
 DEAD = PartStatus("ingress-london", "ingress", "london", "127.0.31.1:8080", False, None, False, 0, "it has ended")
 
 
 @pytest.mark.parametrize(
     ("found", "code", "shown"),
     [
+        (SandboxStatus("up", "/s", (NAMES,), 0), 0, ["@127.0.31.254 -p 8053 myapp.deploy.test", "simulated"]),
         (SandboxStatus("up", "/s", (WELL,), 95_000_000), 0, ["The sandbox is up.", "well", "42", "95 MB", "/s/logs"]),
         (
             SandboxStatus("broken", "/s", (WELL, DEAD), 0),
