@@ -95,6 +95,7 @@ def test_requests_go_to_the_next_region_and_back(project: Project, app: Zone) ->
         moved = time.monotonic()
         scale(project, "london", 1)
         eventually(where, addresses["london"], 2 * WITHIN)
+        eventually(lambda: load.seen[-1][1:], (200, "london"), 5)
     lost = [at - begun for at, status, _ in load.seen if status != 200]
     assert lost, "no request was sent while London's pods were gone"
     assert max(lost) <= moved - begun + 0.5
