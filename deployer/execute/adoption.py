@@ -105,9 +105,7 @@ def giving_back(attempt: Attempt, revisions: Sequence[Revision], goal: int) -> I
             for revision in revisions:
                 if revision.before and revision.number > goal:
                     work.ports.releases.settle(work.app.app_name, work.namespace, revision.number)
-            attempt.warn(
-                f"{len(taken)} objects that were taken over are given back to whom they belonged in {work.place}"
-            )
+            attempt.warn(f"given back, as it was before it was taken over: {', '.join(map(str, taken))}")
 
 
 def has_taken(revisions: Sequence[Revision]) -> bool:
@@ -135,7 +133,7 @@ def give_back(attempt: Attempt, revisions: Sequence[Revision]) -> tuple[Outcome,
         attempt.about_to_change()
         work.ports.releases.forget(name, namespace)
         attempt.revision = None
-        phase.detail = f"{len(taken)} objects are what they were, and not {name}'s"
+        phase.detail = f"{', '.join(map(str, taken))}: as before, and not {name}'s"
         if attempt.stopping.is_set():
             return "interrupted", None
         result = attempt.watch(tuple(taken.values()), min(work.timeout, 300.0), remove=cluster.delete)

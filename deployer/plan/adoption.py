@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deployer.model import Json, ObjectKey, Revision
+from deployer.plan.difference import shortened
 from deployer.plan.manifests import object_key
 from deployer.plan.stored import members_of
 
@@ -27,7 +28,8 @@ class Adopted:
 
     def __str__(self) -> str:
         whose = f"of the release {self.owner[0]} in {self.owner[1]}" if self.owner else "made by hand"
-        shown = ", ".join(self.changes[:6]) + (f" and {len(self.changes) - 6} more" if len(self.changes) > 6 else "")
+        shown, more = ", ".join(map(shortened, self.changes[:6])), len(self.changes) - 6
+        shown += f" and {more} more" if more > 0 else ""
         return f"{self.key}: taken over, {whose}; {f'changes {shown}' if shown else 'nothing in it changes'}"
 
 

@@ -47,7 +47,7 @@ def changes_between(old: Sequence[str], new: Sequence[str]) -> tuple[str, ...]:
     for name, manifest in after.items():
         if name not in before:
             lines.append(f"{name}: added")
-        elif paths := sorted({_short(path) for path in _differences(before[name], manifest, ())}):
+        elif paths := sorted({shortened(path_text(path)) for path in _differences(before[name], manifest, ())}):
             lines.append(f"{name}: {_listed(paths)}")
     return (*lines, *(f"{name}: removed" for name in before if name not in after))
 
@@ -116,9 +116,8 @@ def _same(old: Any, new: Any) -> bool:
     return old in (None, {}, []) and new in (None, {}, [])
 
 
-def _short(path: Path) -> str:
-    """A path without the steps that every workload has in common."""
-    text = path_text(path)
+def shortened(text: str) -> str:
+    """A path as text without the steps that every workload has in common."""
     for prefix in ("spec.jobTemplate.spec.template.spec.", "spec.template.spec.", "spec.", "metadata."):
         if text.startswith(prefix):
             return text.removeprefix(prefix)

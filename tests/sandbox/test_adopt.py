@@ -347,6 +347,7 @@ def test_nothing_to_take_over_is_a_deployment(project: Project) -> None:
 def test_a_deployment_over_anothers_release_does_not_take_what_was_made_by_hand(project: Project) -> None:
     helm(project, "install", project.name, chart(project, by_others(project)["Deployment"]))
     make_by_hand(project, "Service")
+    eventually(lambda: project.cluster.live("Deployment", project.name)["status"].get("readyReplicas") == 2)
     (error,) = deploy_refused(project, 2)
     assert error["what"] == f"Service/{project.name} exists already and is not part of the release"
 
