@@ -27,6 +27,7 @@ class Cluster:
     """A region's cluster. Use it as a context manager."""
 
     def __init__(self, region: str = REGION.name) -> None:
+        self.region = region
         try:
             self._connection = Connection(read_access(ACCESS / "kubeconfig", region), timeout=30)
         except DeployError as error:
@@ -95,9 +96,9 @@ class Cluster:
         return None if response.status_code == 404 else response.json()
 
 
-def answer(host: str, path: str) -> str | None:
-    """What the region's load balancer gives for this host and path; None when it is not there."""
-    connection = http.client.HTTPConnection(REGION.ingress, timeout=5)
+def answer(host: str, path: str, entry: str = REGION.ingress) -> str | None:
+    """What a region's load balancer, at `entry`, gives for this host and path; None when it is not there."""
+    connection = http.client.HTTPConnection(entry, timeout=5)
     try:
         connection.request("GET", path, headers={"Host": host})
         response = connection.getresponse()
@@ -109,9 +110,9 @@ def answer(host: str, path: str) -> str | None:
         connection.close()
 
 
-def expect(host: str, path: str, content: str) -> None:
+def expect(host: str, path: str, content: str, entry: str = REGION.ingress) -> None:
     """Raise Failed unless the host soon serves just this content."""
-    _eventually(lambda: answer(host, path) == content, f"{host}{path} does not serve {content!r}")
+    _eventually(lambda: answer(host, path, entry) == content, f"{host}{path} does not serve {content!r}")
 
 
 def s3() -> Any:

@@ -19,23 +19,29 @@ from typing import Any
 
 from benchmarks import region
 from benchmarks.measuring import REPOSITORY, Failed, Run, run
-from deployer.sandbox.layout import BUCKET, STAGE
+from deployer.sandbox.layout import BUCKET, REGIONS, STAGE
 from deployer.tools import find
 
 _BASELINE = Path(__file__).parent / "baseline"
 _TARGET = (STAGE, region.REGION.name, "myapp")
-_SECRETS = f"group_vars/secrets_{STAGE}.{region.REGION.name}.yml"
+_ENTRIES = {each.name: each.ingress for each in REGIONS}
 
 
 class Side:
-    """One way to deploy. `directory` is a new directory of its own, `payload` the size of artefacts in bytes."""
+    """One way to deploy. `directory` is a new directory of its own, `payload` the size of artefacts in bytes.
+
+    It deploys to the region of `cluster`; ours also to those of `others`.
+    """
 
     name: str
     """Also that of its release, its namespace and its host."""
 
-    def __init__(self, cluster: region.Cluster, directory: Path, payload: int) -> None:
+    def __init__(
+        self, cluster: region.Cluster, directory: Path, payload: int, others: Sequence[region.Cluster] = ()
+    ) -> None:
         self.directory = directory
         self._cluster = cluster
+        self._clusters = (cluster, *others)
         self._payload = payload
         self._version = f"benchmark-{secrets.token_hex(4)}"
         self._key = f"myapp/myapp-{self._version}.tar.gz"
@@ -45,12 +51,16 @@ class Side:
         """A value in the encrypted file is edited."""
         self._value = secrets.token_hex(4)
         values = {"Replicas": 2, "VERSION": self._version, "VALUE1": "Hello", "VALUE2": self._value}
+        for cluster in self._clusters:
+            self._encrypt(f"group_vars/secrets_{STAGE}.{cluster.region}.yml", {"Values": {"myapp": values}})
+
+    def _encrypt(self, file: str, content: Any) -> None:
         encrypted = subprocess.run(
             [
                 _tool("sops"),
                 "encrypt",
                 "--filename-override",
-                _SECRETS,
+                file,
                 "--input-type",
                 "json",
                 "--output-type",
@@ -58,13 +68,13 @@ class Side:
             ],
             cwd=self.directory,
             env={**os.environ, "AWS_CONFIG_FILE": str(region.ACCESS / "aws-config"), "AWS_PROFILE": STAGE},
-            input=json.dumps({"Values": {"myapp": values}}).encode(),
+            input=json.dumps(content).encode(),
             capture_output=True,
             check=False,
         )
         if encrypted.returncode != 0:
             raise Failed(f"sops cannot encrypt: {encrypted.stderr.decode(errors='replace')}")
-        (self.directory / _SECRETS).write_bytes(encrypted.stdout)
+        (self.directory / file).write_bytes(encrypted.stdout)
 
     def change_artefact(self) -> None:
         """Another artefact is there under the same name, as in development."""
@@ -73,7 +83,8 @@ class Side:
 
     def forget(self) -> None:
         """As if the app had never been deployed: no release, another artefact, nothing of it on this machine."""
-        self._cluster.renew(self.name)
+        for cluster in self._clusters:
+            cluster.renew(self.name)
         self.change_value()
         self.change_artefact()
 
@@ -98,8 +109,9 @@ class Side:
         """Remove everything that came into being outside of the directory, as far as the sandbox still answers."""
         with contextlib.suppress(Exception):
             region.s3().delete_object(Bucket=BUCKET, Key=self._key)
-        with contextlib.suppress(Failed):
-            self._cluster.remove(self.name)
+        for cluster in self._clusters:
+            with contextlib.suppress(Failed):
+                cluster.remove(self.name)
         listed = subprocess.run(
             [_tool("docker"), "image", "ls", "--quiet", "--filter", f"reference=*/*/{self.name}"],
             stdout=subprocess.PIPE,
@@ -112,11 +124,13 @@ class Side:
             subprocess.run([_tool("docker"), "image", "rm", "--force", *images], stdout=subprocess.DEVNULL, check=False)
 
     def _measured(self, command: Sequence[str | Path], environment: Mapping[str, str]) -> Run:
-        self._cluster.settle(self.name)
+        for cluster in self._clusters:
+            cluster.settle(self.name)
         result = run(command, env=environment, cwd=self.directory)
-        host = f"{self.name}.{region.REGION.name}.deploy.test"
-        region.expect(host, "/greeting.txt", f"Hello {self._value}")
-        region.expect(host, "/marker", self._marker)
+        for cluster in self._clusters:
+            host, entry = f"{self.name}.{cluster.region}.deploy.test", _ENTRIES[cluster.region]
+            region.expect(host, "/greeting.txt", f"Hello {self._value}", entry)
+            region.expect(host, "/marker", self._marker, entry)
         return result
 
 
@@ -161,8 +175,18 @@ class Ours(Side):
 
     name = "benchmark-deploy"
 
-    def __init__(self, cluster: region.Cluster, directory: Path, payload: int, command: Sequence[str]) -> None:
-        super().__init__(cluster, directory, payload)
+    def __init__(
+        self,
+        cluster: region.Cluster,
+        directory: Path,
+        payload: int,
+        command: Sequence[str],
+        *,
+        others: Sequence[region.Cluster] = (),
+        name: str = name,
+    ) -> None:
+        super().__init__(cluster, directory, payload, others)
+        self.name = name
         self._command = command
         self._cache = directory.with_name(f"{directory.name}-cache") / "deployer"
         self._copy_repository()
@@ -180,10 +204,11 @@ class Ours(Side):
         shutil.rmtree(self._cache / "artefacts", ignore_errors=True)
 
     def deploy(self, outcome: str = "deployed") -> Run:
-        """`deploy local london myapp`; Failed also when its outcome is another one."""
-        result = self._measured([*self._command, *_TARGET, "--yes", "--json"], self._environment)
+        """`deploy local london myapp`, or `all`; Failed also when the outcome is another one in any region."""
+        target = (STAGE, "all" if len(self._clusters) == len(REGIONS) else region.REGION.name, "myapp")
+        result = self._measured([*self._command, *target, "--yes", "--json"], self._environment)
         found = [target["outcome"] for target in json.loads(result.stdout)["targets"]]
-        if found != [outcome]:
+        if found != [outcome] * len(self._clusters):
             raise Failed(f"the outcome is {', '.join(found)}, not {outcome}")
         return result
 
@@ -198,8 +223,9 @@ class Ours(Side):
             if count != 1:
                 raise Failed(f"apps/myapp.yml has {count} lines with {key}")
         app.write_text(text)
-        with (self.directory / f"group_vars/{STAGE}.{region.REGION.name}.yml").open("a") as layer:
-            layer.write(f'Namespace: "{self.name}"\n')
+        for cluster in self._clusters:
+            with (self.directory / f"group_vars/{STAGE}.{cluster.region}.yml").open("a") as layer:
+                layer.write(f'Namespace: "{self.name}"\n')
         ignored = self.directory / ".gitignore"
         ignored.write_text("/.sandbox/\n/group_vars/secrets_*\n")
         identity = ["-c", "user.name=benchmark", "-c", "user.email=benchmark@localhost", "-c", "commit.gpgsign=false"]
