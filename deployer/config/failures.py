@@ -17,6 +17,12 @@ from deployer.errors import ConfigurationError
 
 _NO_PLUGIN = re.compile(r"No (filter|test) named '([^']*)'")
 _MAX_REASON = 500
+
+
+class UnseenFailure(ConfigurationError):
+    """A template failed over what a secret holds: without its real value nobody can tell whether it would."""
+
+
 _RAW_HINT = "a text that contains '{{', '{%' or '{#' is a template; put {% raw %} … {% endraw %} around what is not"
 
 
@@ -60,7 +66,8 @@ def explain(
             return ConfigurationError(
                 "the template asks for something that templates may not have", why=_reason(error, secrets)
             )
-    return ConfigurationError("the template fails", why=_reason(error, secrets))
+    kind = UnseenFailure if secrets else ConfigurationError
+    return kind("the template fails", why=_reason(error, secrets))
 
 
 def _missing(
@@ -70,14 +77,15 @@ def _missing(
         return ConfigurationError("the template uses what is not defined", why=str(error))
     name = str(error.name)
     if secrets and name not in text:
-        return ConfigurationError("the template uses what is not defined")
+        return UnseenFailure("the template uses what is not defined")
     if error.owner is None:
         return ConfigurationError(f"{name} is undefined", hint=did_you_mean(name, names) or scope or None)
     source = source_of(error.owner)
     if source is None:
         keys = list(error.owner) if isinstance(error.owner, dict) else ()
         kind = "null" if error.owner is None else type(error.owner).__name__
-        return ConfigurationError(f"a value of type {kind} has no {name}", hint=did_you_mean(name, keys))
+        failure = UnseenFailure if secrets else ConfigurationError
+        return failure(f"a value of type {kind} has no {name}", hint=did_you_mean(name, keys))
     mapping, path = source
     guesses = [f"{key} ({mapping.entries[key].location})" for key in near(name, mapping.entries)]
     return ConfigurationError(

@@ -1,0 +1,89 @@
+"""What lint finds, and the rules that it has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One kind of mistake. `summary` is one sentence; `hint` is what to do where nothing more is known."""
+
+    severity: Severity
+    summary: str
+    hint: str = "docs/configuration.md shows every key with an example"
+
+
+RULES: dict[str, Rule] = {
+    "invalid-file": Rule(
+        "error",
+        "A file cannot be read, or is no valid YAML mapping.",
+        "an editor with a YAML mode shows where it goes wrong",
+    ),
+    "invalid-value": Rule("error", "A value is missing, or not what its key takes."),
+    "wrong-type": Rule("error", "A value has another type than its key takes."),
+    "unknown-key": Rule("error", "A key is unknown here, probably misspelt."),
+    "undefined-variable": Rule(
+        "error",
+        "A template uses a variable or key that does not exist.",
+        "deploy explain STAGE REGION APP shows what there is",
+    ),
+    "invalid-template": Rule(
+        "error", "A template is not valid Jinja2, or fails.", "deploy explain STAGE REGION APP KEY shows what it uses"
+    ),
+    "circular-reference": Rule(
+        "error", "Values refer to each other in a circle.", "give one of them a value of its own"
+    ),
+    "unused-value": Rule("warning", "No template and no setting uses a value in any environment."),
+    "reserved-name": Rule(
+        "error", "A stage or app is called like a command, or a variable like a built-in one.", "give it another name"
+    ),
+    "missing-group-vars": Rule("error", "An app names an environment that group_vars has no file for."),
+    "missing-region-file": Rule("warning", "An app names a region that group_vars has no file for, only its stage."),
+    "plaintext-secrets": Rule("error", "A secrets file is not encrypted, or an encrypted file is no secrets file."),
+    "secret-in-the-open": Rule("error", "A secret stands where it can be read by more than the container."),
+    "invalid-manifest": Rule(
+        "error", "A Kubernetes manifest would be refused.", "the kind's reference shows its shape"
+    ),
+    "kubernetes-schema": Rule(
+        "error",
+        "A manifest does not fit the schema of the configured Kubernetes version.",
+        "the kind's reference shows its shape",
+    ),
+    "removed-api": Rule(
+        "warning",
+        "A manifest uses an API version that Kubernetes has removed; it is converted.",
+        "write today's API version",
+    ),
+    "manifest-warning": Rule(
+        "warning", "Something about a manifest is probably not what was meant.", "see whether it is meant"
+    ),
+    "selector-matches-nothing": Rule("error", "A selector chooses none of the app's pods."),
+    "service-port": Rule("error", "A Service's targetPort is no port of the pods that it chooses."),
+    "ingress-backend": Rule("error", "An Ingress leads to a port that its Service does not have."),
+    "probe-port": Rule("error", "A probe asks a port name that its container does not have."),
+    "duplicate-host": Rule("error", "Two apps or stages use the same host and path."),
+    "missing-limits": Rule("warning", "A container has no memory limit or no requests."),
+    "missing-probe": Rule("warning", "A container with ports has no readiness or liveness probe."),
+}
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """One mistake at one place. `line` and `column` count from 1, 0 when unknown.
+
+    `environments` are those in which it shows (`prod.london`); empty where it does not depend on one.
+    """
+
+    file: str
+    line: int
+    column: int
+    rule: str
+    message: str
+    hint: str = ""
+    chain: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    severity: Severity = "error"

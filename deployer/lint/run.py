@@ -1,0 +1,86 @@
+"""Lints a repository: many apps in several processes, then what shows only when all of them have been seen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from deployer.config.nodes import MappingNode
+from deployer.config.nodes import Path as KeyPath
+from deployer.config.repository import Repository
+from deployer.errors import UsageError
+from deployer.lint import disabling, hosts
+from deployer.lint.finding import Finding
+from deployer.lint.hosts import Host
+from deployer.lint.repository import check_stages, check_usage
+from deployer.lint.targets import Linted, Linter
+
+_WORTH_A_PROCESS = 40
+"""Apps: a process takes about as long to start as it does to lint so many."""
+
+
+@dataclass
+class _Part:
+    """What another process gives back."""
+
+    findings: list[Finding]
+    used: set[KeyPath]
+    hosts: list[Host]
+    broken: set[str]
+    documents: dict[str, MappingNode]
+
+
+def lint(root: Path, applications: Sequence[str] = (), *, disable: Sequence[str] = ()) -> list[Finding]:
+    """Everything wrong with these apps (none named: all), and with what they share, sorted by place.
+
+    Raises UsageError for an app that does not exist, ConfigurationError for wrong settings of lint.
+    """
+    repository = Repository(root)
+    settings = disabling.settings(root)
+    disabling.check_rules(disable, "--disable")
+    for name in applications:
+        if name not in repository.apps:
+            repository.app_file(name)
+    names = list(dict.fromkeys(applications or repository.apps))
+    if not names:
+        raise UsageError("there are no apps", where="apps/", hint="`deploy init` makes a repository with one")
+    result = _all(root, names, settings.kubernetes_version)
+    findings = result.findings
+    check_stages(repository, findings)
+    hosts.check(result.hosts, findings)
+    check_usage(result.documents, result.used, result.broken, findings, all_apps=set(names) >= set(repository.apps))
+    disabled = settings.disable | frozenset(disable)
+    return sorted(disabling.kept(findings.all(), root, disabled))
+
+
+def _all(root: Path, names: list[str], version: str | None) -> Linted:
+    workers = min(len(os.sched_getaffinity(0)), len(names) // _WORTH_A_PROCESS)
+    if workers < 2:
+        return _some(root, names, version)
+    total = Linted()
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        parts = [pool.submit(_part, root, names[number::workers], version) for number in range(workers)]
+        for future in parts:
+            part = future.result()
+            total.findings.merge(part.findings)
+            total.used |= part.used
+            total.hosts += part.hosts
+            total.broken |= part.broken
+            total.documents |= part.documents
+    return total
+
+
+def _part(root: Path, names: list[str], version: str | None) -> _Part:
+    one = _some(root, names, version)
+    return _Part(one.findings.all(), one.used, one.hosts, one.broken, one.documents)
+
+
+def _some(root: Path, names: list[str], version: str | None) -> Linted:
+    with Linter(Repository(root), version) as linter:
+        for name in names:
+            linter.lint(name)
+        return linter.result

@@ -1,0 +1,205 @@
+"""Lints apps in all their environments: evaluates everything that a deployment would, with stand-ins for secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Self, TypeVar
+
+from deployer.config import apps, variables
+from deployer.config import manifests as manifests_of
+from deployer.config import settings as settings_of
+from deployer.config.configuration import NO_IMAGE
+from deployer.config.docker import refuse_secrets
+from deployer.config.evaluation import Evaluator
+from deployer.config.layers import DIRECTORY, Layer, merge
+from deployer.config.loading import LayerReader
+from deployer.config.manifests import Manifest
+from deployer.config.nodes import MappingNode, Node, Path, ScalarNode
+from deployer.config.repository import APPS, Repository
+from deployer.config.standins import stand_in
+from deployer.config.templating import Templates
+from deployer.errors import ConfigurationError, DeployError, Location
+from deployer.lint import manifests, schema, secrets
+from deployer.lint.collecting import Findings
+from deployer.lint.hosts import Host, hosts_of
+from deployer.lint.repository import check_environments
+from deployer.model import App, Settings, Target
+from deployer.plan.manifests import SourceManifest, prepare
+
+T = TypeVar("T")
+
+_ANY_HASH = "0" * 32
+_NO_HASH_YET = "it is the hash over the Docker part, so only Helm can use it"
+
+
+@dataclass
+class Linted:
+    """What linting some apps gave. `used`: paths of values that were used; `broken`: apps that have errors."""
+
+    findings: Findings = field(default_factory=Findings)
+    used: set[Path] = field(default_factory=set)
+    hosts: list[Host] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
+    documents: dict[str, MappingNode] = field(default_factory=dict)
+
+
+@dataclass
+class _Place:
+    """A stage and region: its layers' files, merged."""
+
+    layers: tuple[Layer, ...]
+    merged: MappingNode
+
+
+class Linter:
+    """Lints apps one by one. Use it in a `with` block."""
+
+    def __init__(self, repository: Repository, version: str | None) -> None:
+        self._repository = repository
+        self._schemas = schema.Schemas(version)
+        self._templates = Templates()
+        self._places: dict[tuple[str, str], _Place | None] = {}
+        self._stack = ExitStack()
+        extra = variables.extra_variables((), None)
+        self._reader = self._stack.enter_context(LayerReader(repository.root, stand_in, self._templates, extra=extra))
+        self.result = Linted()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def lint(self, name: str) -> None:
+        """One app in all its environments."""
+        findings, before = self.result.findings, self.result.findings.errors
+        home = f"{APPS}/{name}.yml"
+        try:
+            content = self._repository.app(name)
+            home = content.file
+            environments = self._repository.environments_of(name)
+        except DeployError as error:
+            findings.error(error, home=home)
+            self.result.broken.add(name)
+            return
+        for wrong in (*apps.check_file(content), *variables.refuse_builtins(content, app=True)):
+            findings.error(wrong, home=home)
+        self.result.documents[content.file] = content
+        known = check_environments(self._repository, environments, findings)
+        names = tuple(environment for environment, _ in environments)
+        for environment in dict.fromkeys(known):
+            stage, _, region = environment.partition(".")
+            self._target(Target(stage, region, name), content, names)
+        if findings.errors > before:
+            self.result.broken.add(name)
+
+    def _target(self, target: Target, content: MappingNode, environments: tuple[str, ...]) -> None:
+        findings, environment = self.result.findings, target.environment
+        place = self._place(target.stage, target.region)
+        if place is None:
+            return
+        try:
+            merged = merge([apps.defaults(target, content), place.merged, content])
+        except DeployError as error:
+            findings.error(error, environment, home=content.file)
+            return
+        root = MappingNode(merged.entries, content.file, 1, 1)
+
+        def attempt(step: Callable[[], T]) -> T | None:
+            try:
+                return step()
+            except DeployError as error:
+                findings.error(error, environment, home=content.file)
+                return None
+
+        early = self._evaluator(target, root, place, {}, {"DockerHash": _NO_HASH_YET})
+        home = Location(f"{DIRECTORY}/{environment}.yml")
+        settings = attempt(lambda: settings_of.settings(early, self._repository.root, home))
+        app = attempt(lambda: apps.evaluate(early, target, environments, self._repository.root))
+        if app is not None:
+            self._context_files(app, early, environment, attempt)
+        known = {"DockerHash": _ANY_HASH} if "Docker" in root.entries else {}
+        unknown = {} if known else {"DockerHash": NO_IMAGE}
+        late = self._evaluator(target, root, place, known, unknown)
+        rendered = attempt(lambda: manifests_of.evaluate(late))
+        if rendered is not None and settings is not None and app is not None:
+            self._manifests(target, rendered, settings, app)
+
+    def _manifests(self, target: Target, rendered: Iterable[Manifest], settings: Settings, app: App) -> None:
+        findings, environment = self.result.findings, target.environment
+        sources = []
+        hidden: set[Location] = set()
+        for one in rendered:
+            sources.append(SourceManifest(one.content, one.where, one.locate))
+            hidden |= {one.locate(path) for path in one.secrets}
+            secrets.check(one, findings, environment)
+        try:
+            prepared = prepare(sources, settings, app)
+        except DeployError as error:
+            for leaf in error.leaves():
+                if leaf.where not in hidden:  # of a stand-in nobody can tell
+                    findings.error(leaf, environment, home=one.where.file, rule="invalid-manifest")
+            return
+        for warning in prepared.warnings:
+            findings.warning(warning, environment)
+        for source in prepared.sources:
+            self._schemas.check(source, findings, environment, hidden)
+        manifests.check(prepared.sources, findings, environment)
+        self.result.hosts += hosts_of(prepared.sources, target)
+
+    def _context_files(
+        self, app: App, evaluator: Evaluator, environment: str, attempt: Callable[[Callable[[], object]], object]
+    ) -> None:
+        """The templates among the files of the Docker context."""
+        if app.context_directory is None or app.docker is None:
+            return
+        for path in sorted(app.context_directory.rglob("*.j2")):
+            name = str(path.relative_to(self._repository.root))
+            try:
+                text = path.read_text("utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+                failure = ConfigurationError("this file cannot be read", where=Location(name), why=why)
+                self.result.findings.error(failure, environment)
+                continue
+            attempt(lambda text=text, name=name: _rendered(evaluator, text, name))  # type: ignore[misc]
+
+    def _place(self, stage: str, region: str) -> _Place | None:
+        """A stage and region, read once; None where that is not possible."""
+        key = (stage, region)
+        if key not in self._places:
+            self._places[key] = None
+            try:
+                layers, _ = self._reader.start(stage, region)
+                contents = self._reader.contents(layers)
+                self._places[key] = _Place(layers, merge(contents))
+                self.result.documents.update(zip((layer.name for layer in layers), contents, strict=True))
+            except DeployError as error:
+                self.result.findings.error(error, f"{stage}.{region}")
+        return self._places[key]
+
+    def _evaluator(
+        self, target: Target, root: MappingNode, place: _Place, known: dict[str, str], unavailable: dict[str, str]
+    ) -> Evaluator:
+        builtins = {**variables.builtins(target, lambda: None, lambda: ""), **known}
+        files = ", ".join(["the app file", *(layer.name for layer in place.layers)])
+        return Evaluator(
+            root,
+            builtins,
+            self._templates,
+            unavailable=unavailable,
+            scope=f"it is in none of {files}",
+            observe=self._observe,
+        )
+
+    def _observe(self, node: Node | None, path: Path, by: ScalarNode | None) -> None:
+        self.result.used.add(path)
+
+
+def _rendered(evaluator: Evaluator, text: str, name: str) -> None:
+    with evaluator.watching() as secrets:
+        evaluator.render(text, Location(name, 1))
+    if secrets:
+        raise refuse_secrets(secrets, name, Location(name))

@@ -1,0 +1,198 @@
+"""Each rule: the mistake is found at its place and no other is, with a hint; the repository without it is clean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deployer.lint.finding import RULES, Finding
+from tests.unit.lint.conftest import ENC, FILES, Lint
+
+APP, PROD = "apps/site.yml", "group_vars/prod.yml"
+
+MISTAKES = [
+    # rule, file, old, new, line (0: it has none), a word of the message or hint
+    (
+        "undefined-variable",
+        APP,
+        "[Name].GREETING",
+        "[Name].GRETING",
+        23,
+        "did you mean GREETING (group_vars/prod.yml:5:5)",
+    ),
+    ("undefined-variable", APP, "{{ DnsDomain }}", "{{ DnsDomian }}", 40, "did you mean DnsDomain?"),
+    ("invalid-template", APP, "{{ DnsDomain }}", "{{ DnsDomain", 40, "Jinja2"),
+    ("invalid-template", APP, "{{ DnsDomain }}", "{{ DnsDomain | uper }}", 40, "did you mean upper"),
+    ("circular-reference", PROD, '"example.test"', '"x{{ DnsDomain }}"', 1, "refers to itself"),
+    ("wrong-type", PROD, "DnsDomain:", "Rollout: {Bake: soon}\nDnsDomain:", 1, "a number"),
+    ("unknown-key", PROD, "DnsDomain:", "Rollout: {Bakes: 5}\nDnsDomain:", 1, "did you mean Bake"),
+    ("unknown-key", PROD, "DnsDomain:", 'NameSpace: "x"\nDnsDomain:', 1, "did you mean Namespace?"),
+    ("unknown-key", PROD, "DnsDomain:", 'HealthChecks: {Path: "/"}\nDnsDomain:', 1, "did you mean HealthCheck?"),
+    ("unknown-key", APP, 'Version: "1.0"', 'Enviroments: []\nVersion: "1.0"', 6, "did you mean Environments"),
+    ("invalid-value", "group_vars/all.yml", "eu-west-2", "europe", 1, "an AWS region"),
+    ("invalid-file", PROD, "Values:", "DnsDomain: x\nValues:", 2, "stands here twice"),
+    ("unused-value", PROD, "    GREETING", "    GREETINGS: 1\n    GREETING", 5, "what is used there is GREETING"),
+    ("unused-value", PROD, "DnsDomain:", "Leftover: 1\nDnsDomain:", 1, "nothing uses Leftover"),
+    ("unused-value", APP, 'Version: "1.0"', 'Leftover: 1\nVersion: "1.0"', 6, "nothing uses Leftover"),
+    ("reserved-name", APP, '"prod.seoul"', '"prod.seoul"\n  - "lint.seoul"', 6, "cannot be called lint"),
+    ("missing-group-vars", APP, '"prod.seoul"', '"prod.seoul"\n  - "dev.seoul"', 6, "write group_vars/dev.seoul.yml"),
+    ("missing-region-file", APP, '"prod.seoul"', '"prod.seoul"\n  - "prod.sidney"', 6, "prod.sidney.yml"),
+    ("plaintext-secrets", "group_vars/secrets_prod.yml", "sops:\n  mac: ENC[x]\n", "", 0, "sops encrypt"),
+    ("secret-in-the-open", APP, '"--loud"', '"--pw={{ Values[Name].PASSWORD }}"', 20, "Values.site.PASSWORD"),
+    (
+        "secret-in-the-open",
+        APP,
+        "{name: site}\n    spec:\n      ports",
+        '{name: site, annotations: {a: "{{ Values.site.PASSWORD }}"}}\n    spec:\n      ports',
+        31,
+        "env",
+    ),
+    ("kubernetes-schema", APP, "cpu: 50m", "cpu: [50m]", 28, "must be a text or a number"),
+    ("kubernetes-schema", APP, "targetPort: http", "targetPort: http, prot: 1", 33, "did you mean"),
+    (
+        "kubernetes-schema",
+        APP,
+        'replicas: "{{ Values[Name].Replicas }}"',
+        "replicas: 2\n      paused: 1",
+        13,
+        "true or false",
+    ),
+    ("selector-matches-nothing", APP, "selector: {app: site}", "selector: {app: sight}", 34, "labels of the pods"),
+    ("service-port", APP, "targetPort: http", "targetPort: web", 33, "called http"),
+    ("service-port", APP, "targetPort: http", "targetPort: 8081", 33, "they have 8080"),
+    ("ingress-backend", APP, "number: 80}", "number: 81}", 43, "it has 80"),
+    ("ingress-backend", APP, "{service: {name: site", "{service: {name: sight", 43, "its Services are site"),
+    (
+        "probe-port",
+        APP,
+        "livenessProbe: {httpGet: {path: /, port: http",
+        "livenessProbe: {httpGet: {path: /, port: web",
+        27,
+        "called http",
+    ),
+    ("missing-limits", APP, "limits: {memory: 64Mi}", "limits: {cpu: 1}", 18, "memory"),
+    (
+        "missing-probe",
+        APP,
+        "              readinessProbe: {httpGet: {path: /, port: http}}\n",
+        "",
+        18,
+        "readinessProbe",
+    ),
+    ("removed-api", APP, "apps/v1", "apps/v1beta2", 8, "apps/v1"),
+    ("manifest-warning", APP, "name: PASSWORD, ", "name: GREETING, ", 24, "second time"),
+]
+
+
+def test_a_good_repository_has_no_findings(lint_with: Lint) -> None:
+    assert lint_with() == []
+
+
+@pytest.mark.parametrize(("rule", "file", "old", "new", "line", "word"), MISTAKES)
+def test_a_mistake_is_found_where_it_is(
+    lint_with: Lint, rule: str, file: str, old: str, new: str, line: int, word: str
+) -> None:
+    findings = lint_with((file, old, new))
+    assert [(one.rule, one.file, one.line) for one in findings] == [(rule, file, line)], findings
+    (one,) = findings
+    assert one.severity == RULES[rule].severity
+    assert word in f"{one.message} {one.hint}"
+    assert one.hint
+
+
+def test_every_rule_is_tested() -> None:
+    elsewhere = {"invalid-manifest", "duplicate-host"}
+    assert {one[0] for one in MISTAKES} | elsewhere == set(RULES)
+
+
+def test_a_manifest_that_would_be_refused(lint_with: Lint) -> None:
+    (one,) = lint_with((APP, "kind: Service", "kind: Servise"))
+    assert (one.rule, one.line, one.hint) == ("invalid-manifest", 30, "did you mean Service?")
+
+
+def test_a_host_that_two_apps_use(lint_with: Lint) -> None:
+    other = FILES[APP].replace('Name: "site"', 'Name: "other"').replace("Values[Name]", "Values.site")
+    findings = lint_with(files={"apps/other.yml": other})
+    assert {one.rule for one in findings} == {"duplicate-host"}
+    assert "the apps other and site" in findings[0].message
+    assert findings[0].environments == ("prod.london",)
+    assert "apps/other.yml:40" in findings[0].hint
+
+
+def test_what_shows_in_several_environments_is_one_finding(lint_with: Lint) -> None:
+    (one,) = lint_with((APP, "[Name].GREETING", "[Name].GRETING"))
+    assert one.environments == ("prod.london", "prod.seoul")
+
+
+def test_what_shows_in_one_environment_names_it(lint_with: Lint) -> None:
+    findings = lint_with(
+        (PROD, "    Replicas: 2\n", ""), files={"group_vars/prod.seoul.yml": "Values: {site: {Replicas: 1}}"}
+    )
+    assert [(one.rule, one.environments) for one in findings] == [("undefined-variable", ("prod.london",))]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "{{ (Values.site.PASSWORD | from_json).user }}",
+        "{{ Values.site.PASSWORD.split(':')[1] }}",
+        "{{ Values.site.PASSWORD | b64decode | int + 1 }}",
+    ],
+)
+def test_what_only_the_real_secret_could_tell_is_no_finding(lint_with: Lint, use: str) -> None:
+    assert lint_with((APP, "{{ Values[Name].PASSWORD | b64encode }}", use)) == []
+
+
+def test_no_stand_in_is_quoted(lint_with: Lint) -> None:
+    findings = lint_with((APP, '"{{ Values[Name].Replicas }}"', '"{{ Values[Name].PASSWORD }}"'))
+    assert findings
+    assert "encrypted-" not in "".join(f"{one.message}{one.hint}{one.chain}" for one in findings)
+
+
+def test_an_encrypted_number_stands_in_as_a_number(lint_with: Lint) -> None:
+    secrets = f"Values:\n  site:\n    PASSWORD: {ENC}\n    Replicas: {ENC.replace('str', 'int')}\nsops: {{mac: x}}\n"
+    assert lint_with((PROD, "    Replicas: 2\n", ""), files={"group_vars/secrets_prod.yml": secrets}) == []
+
+
+def rules(findings: list[Finding]) -> set[str]:
+    return {one.rule for one in findings}
+
+
+@pytest.mark.parametrize("above", [True, False])
+def test_a_comment_disables_a_rule_for_its_line_alone(lint_with: Lint, above: bool) -> None:
+    comment, value = "# lint: disable=unused-value", "    Leftover: 1"
+    text = f"    {comment}\n{value}\n" if above else f"{value}  {comment}\n"
+    assert lint_with((PROD, "    GREETING", text + "    GREETING")) == []
+    assert rules(lint_with((PROD, "    GREETING", text.replace("unused-value", "wrong-type") + "    GREETING"))) == {
+        "unused-value"
+    }
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"deployer.yml": "Lint:\n  Disable: [unused-value]\n"},
+        {"pyproject.toml": '[tool.deploy.lint]\ndisable = ["unused-value"]\n'},
+    ],
+)
+def test_settings_disable_a_rule(lint_with: Lint, files: dict[str, str]) -> None:
+    assert lint_with((PROD, "DnsDomain:", "Leftover: 1\nDnsDomain:"), files=files) == []
+
+
+def test_one_app_alone_says_nothing_of_what_others_may_use(lint_with: Lint) -> None:
+    changes = (PROD, "DnsDomain:", "Leftover: 1\nDnsDomain:")
+    assert lint_with(changes, files={"apps/b.yml": FILES[APP]}, apps=("site",)) == []
+
+
+def test_templates_of_the_docker_context_are_linted(lint_with: Lint) -> None:
+    docker = 'Version: "1.0"\nDocker: {Dockerfile: "FROM scratch"}\n'
+    registry = (PROD, "DnsDomain:", 'AwsEcrPrefix: "registry.test"\nDnsDomain:')
+    files = {"apps/site/config.ini.j2": "a=1\nb={{ Missing }}\n"}
+    findings = lint_with((APP, 'Version: "1.0"\n', docker), registry, files=files)
+    assert ("undefined-variable", "apps/site/config.ini.j2", 2) in [(one.rule, one.file, one.line) for one in findings]
+
+
+def test_the_documentation_has_every_rule() -> None:
+    text = (Path(__file__).parents[3] / "docs/lint.md").read_text()
+    assert all(f"| `{name}` | {rule.severity} | {rule.summary} |" in text for name, rule in RULES.items())
