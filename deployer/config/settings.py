@@ -53,6 +53,12 @@ _CHECKS: dict[KeyPath, tuple[Callable[[Any], object], str]] = {
     ("Rollout", "Timeout"): _POSITIVE,
     ("Rollout", "UnschedulableGrace"): _NOT_NEGATIVE,
     ("Rollout", "RestartAllowance"): _NOT_NEGATIVE,
+    ("Rollout", "MinHealthyRegions"): _NOT_NEGATIVE,
+    ("Rollout", "DrainGrace"): _NOT_NEGATIVE,
+    ("Dns", "NameServers"): (
+        lambda value: all(formats.is_host_name(one) or formats.is_host_and_port(one) for one in value),
+        "a list of HOST or HOST:PORT",
+    ),
 }
 
 

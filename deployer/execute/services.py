@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from deployer.execute.dns_ports import Dns, LoadBalancers
+from deployer.execute.dns_ports import Dns, LoadBalancers, NameServers
 from deployer.execute.ports import ArtefactFetcher, ContextObserver, ImageBuilder, Notifier, Registry
 from deployer.execute.work import RegionPorts
 from deployer.model import Holder, Settings, Target
@@ -48,6 +48,10 @@ class Services(Protocol):
 
     def load_balancers(self, settings: Settings, target: Target) -> LoadBalancers:
         """The load balancers of the region's AWS region."""
+        ...
+
+    def name_servers(self) -> NameServers:
+        """Authoritative name servers."""
         ...
 
     def notifier(self, settings: Settings, channel: str | None) -> Notifier:

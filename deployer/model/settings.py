@@ -55,7 +55,9 @@ class RolloutSettings:
 
     Times are in seconds. `Waves`: regions, those of one wave joined with `+` (`[seoul, london+virginia]`); regions that
     are not named come last, together. `Bake`: how long a wave must stay healthy before the next begins. `OnFailure`:
-    what happens to regions that had advanced when another one fails.
+    what happens to regions that had advanced when another one fails. `Drain`: each region is taken out of DNS while it
+    is changed, one after another; a healthy one only while `MinHealthyRegions` others are healthy, too. `DrainGrace`:
+    how long connections get to end once DNS leads nobody there.
     """
 
     __pydantic_config__: ClassVar[Any] = STRICT
@@ -65,6 +67,9 @@ class RolloutSettings:
     waves: tuple[str, ...] = ()
     bake: float = 0.0
     on_failure: Literal["hold", "rollback"] = "hold"
+    drain: bool = False
+    min_healthy_regions: int = 1
+    drain_grace: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -93,12 +98,14 @@ class GitHubSettings:
 class DnsSettings:
     """Route 53. `Manage`: a deployment writes the app's health checks and records, too (nobody's unasked).
 
-    `HostedZoneId`: the zone of DnsDomain, where its name alone does not tell.
+    `HostedZoneId`: the zone of DnsDomain, where its name alone does not tell. `NameServers`: asked for what clients are
+    told, instead of the zone's own (`ns1.example.com`, `127.0.0.1:5353`).
     """
 
     __pydantic_config__: ClassVar[Any] = STRICT
     manage: bool = False
     hosted_zone_id: str | None = None
+    name_servers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

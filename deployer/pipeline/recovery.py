@@ -7,7 +7,8 @@ partial    what is well may still be a deployment that stopped between its regio
            to go back; which of both is the user's decision
 report     what was found and what was done, region by region
 
-DNS that an interrupted run has left drained belongs behind each region's repair, as soon as there are drains.
+A region that an interrupted run has left drained goes back into DNS behind its repair, once it is healthy; one that
+somebody has drained on purpose stays so.
 
 Of the app's file only its names are used: what was left can be repaired also while today's file is broken.
 """
@@ -30,6 +31,7 @@ from deployer.execute.work import Work
 from deployer.model import DeploymentResult, Revision, Target, TargetResult
 from deployer.model.recovery import PartialFleet
 from deployer.pipeline.command import Command
+from deployer.pipeline.traffic import traffic_of
 from deployer.plan.manifests import PreparedManifests
 from deployer.plan.order import Order
 from deployer.plan.recovery import Recovery, partial_fleet, plan_recovery
@@ -141,6 +143,15 @@ class Recovering:
             ports=ports,
             timeout=self._request.timeout or settings.rollout.timeout,
             workloads=observe(ports.cluster, prepared, settings.rollout) if _is_settled(recovery) else (),
+            traffic=traffic_of(
+                self._services,
+                target,
+                configuration.app,
+                settings,
+                ports.prober,
+                self._command.holder(),
+                repairing=True,
+            ),
         )
 
     @property

@@ -24,6 +24,7 @@ from deployer.execute.services import Services
 from deployer.execute.work import Work
 from deployer.model import DeploymentResult, Outcome, Revision, Target, TargetResult
 from deployer.pipeline.command import Command
+from deployer.pipeline.traffic import Wish, one_by_one, traffic_of
 from deployer.plan.order import Order
 from deployer.plan.rollback import Choice, Releases, choose, same_content
 from deployer.plan.steps import Plan
@@ -147,6 +148,8 @@ class Rollback:
     def _execute(self, found: Sequence[Restorable]) -> tuple[dict[Target, TargetResult], InterruptedBySignal | None]:
         members = [Member(self._work(one), partial(self._again, one)) for one in found]
         order = Order(waves=(tuple(one.place.target.region for one in found),))
+        if any(one.place.settings.rollout.drain for one in found):
+            order = one_by_one(order)
         holder = self._command.holder()
         return run_fleets([Fleet(members, order, self._sink, holder, lock_wait=self._request.lock_wait)])
 
@@ -180,6 +183,16 @@ class Rollback:
             ports=place.ports,
             timeout=self._request.timeout or place.settings.rollout.timeout,
             workloads=one.workloads,
+            traffic=traffic_of(
+                self._services,
+                place.target,
+                place.app,
+                place.settings,
+                place.ports.prober,
+                self._command.holder(),
+                Wish(),
+                optional=True,
+            ),
         )
 
     def _untouched(self, one: Restorable) -> TargetResult:
