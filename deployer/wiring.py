@@ -16,7 +16,7 @@ from deployer.adapters.aws.profiles import choose_profile
 from deployer.config import Configuration, Inputs, Loaded, Repository, load_each
 from deployer.errors import DeployError, Location, UsageError
 from deployer.events import Sink
-from deployer.execute.dns_ports import Dns, LoadBalancers
+from deployer.execute.dns_ports import Dns, LoadBalancers, NameServers
 from deployer.execute.phases import Phases
 from deployer.execute.ports import (
     ArtefactFetcher,
@@ -313,6 +313,12 @@ class Wiring:
         from deployer.adapters.aws.load_balancers import ElasticLoadBalancers
 
         return ElasticLoadBalancers(self._session(settings))
+
+    def name_servers(self) -> NameServers:
+        """Authoritative name servers, asked directly."""
+        from deployer.adapters.name_servers import AuthoritativeServers
+
+        return AuthoritativeServers()
 
     def notifier(self, settings: Settings, channel: str | None) -> Notifier:
         """Slack."""
