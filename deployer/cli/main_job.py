@@ -20,7 +20,7 @@ from deployer.cli.output import print_result
 from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
 from deployer.errors import DeployError, ErrorGroup, InterruptedBySignal, interruption
 from deployer.masking.document import mask_texts
-from deployer.model import DeploymentResult, TargetResult
+from deployer.model import SUCCESSES, DeploymentResult, TargetResult
 from deployer.pipeline.command import new_deployment_id
 from deployer.pipeline.deployment import Deployment, Request
 from deployer.plan.order import OnFailure
@@ -117,6 +117,8 @@ def _exit_code(result: DeploymentResult, signalled: InterruptedBySignal | None, 
     if signalled is not None:
         return signalled.exit_code
     failed = [target for target in result.targets if target.error is not None]
+    if failed and all(target.outcome in SUCCESSES for target in failed):
+        return ErrorGroup([target.error for target in failed if target.error]).exit_code  # its DNS was not written
     if failed:
         untouched = all(_untouched(target) for target in result.targets)
         return ErrorGroup([target.error for target in failed if target.error]).exit_code if untouched else 1

@@ -11,6 +11,7 @@ from deployer.errors import DeployError, DeploymentFailed
 from deployer.events import Sink, WavesPlanned
 from deployer.execute.attempt import Attempt
 from deployer.execute.bake import bake
+from deployer.execute.dns.managed import write_dns
 from deployer.execute.executor import Execution
 from deployer.execute.parallel import run_all
 from deployer.execute.traffic import settle
@@ -80,7 +81,8 @@ class Waves:
             attempt.busy = False
 
     def _run_one(self, attempt: Attempt) -> TargetResult:
-        return settle(attempt) if attempt.work.plan.release_action == "none" else Execution(attempt).run()
+        result = settle(attempt) if attempt.work.plan.release_action == "none" else Execution(attempt).run()
+        return write_dns(attempt, result)
 
     # Between two waves.
 

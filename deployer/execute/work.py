@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deployer.errors import DeployError
 from deployer.execute.drain import Traffic
@@ -25,6 +25,9 @@ from deployer.plan.manifests import PreparedManifests
 from deployer.plan.removal import Removal
 from deployer.plan.steps import TargetPlan
 
+if TYPE_CHECKING:
+    from deployer.execute.dns.managed import ManagedDns
+
 
 @dataclass(frozen=True)
 class RegionPorts:
@@ -41,7 +44,8 @@ class Work:
     """One target's plan with all that it takes to carry it out.
 
     `removal` is what `deploy remove` takes away. `prepared` has the image pinned; `workloads` is what was seen of the
-    live release, where nothing is to be done. `traffic` is None where nothing is done about DNS.
+    live release, where nothing is to be done. `traffic` is None where nothing is done about DNS,
+    `dns` where no records are written afterwards.
     """
 
     plan: TargetPlan
@@ -54,6 +58,7 @@ class Work:
     workloads: tuple[WorkloadState, ...] = ()
     removal: Removal | None = None
     traffic: Traffic | None = None
+    dns: ManagedDns | None = None
 
     @property
     def target(self) -> Target:

@@ -98,4 +98,4 @@ class DeploymentResult:
     @property
     def failed(self) -> bool:
         """Whether any target did not end as asked."""
-        return any(target.outcome not in SUCCESSES for target in self.targets)
+        return any(target.outcome not in SUCCESSES or target.error is not None for target in self.targets)

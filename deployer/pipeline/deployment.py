@@ -30,6 +30,7 @@ from deployer.execute.services import Services
 from deployer.execute.work import Work
 from deployer.model import SUCCESSES, DeploymentResult, Image, Target, TargetResult
 from deployer.pipeline.command import Command
+from deployer.pipeline.managed_dns import DnsAhead
 from deployer.pipeline.observing import Look, observe_all
 from deployer.pipeline.origin import Promotion
 from deployer.plan.order import OnFailure, Order, order_of
@@ -81,6 +82,7 @@ class Deployment:
         self._changing: list[Target] = []
         origin = request.promotion.stage if request.promotion else None
         action = "promote" if origin else "adopt" if request.adopt else "deploy"
+        self._dns = DnsAhead(self._configurations, services)
         self._command = Command(action, request.deployment, request.stage, services, sink, origin)
 
     def run(self) -> tuple[DeploymentResult, InterruptedBySignal | None]:
@@ -89,8 +91,10 @@ class Deployment:
         Raises a DeployError when no cluster was changed: configuration, a service out of reach, a refusal.
         """
         orders = self._orders()
+        self._dns.begin()
         observations = self._observe()
-        plans = [plan_target(observation.facts) for observation in observations]
+        self._dns.refuse(self._request.command_for)
+        plans = [self._dns.planned(plan_target(observation.facts)) for observation in observations]
         plan = Plan(tuple(plans))
         self._changing = [one.target for one in plans if one.release_action != "none"]
         self._command.warn(*dict.fromkeys(warning for each in plans for warning in each.warnings))
@@ -186,7 +190,7 @@ class Deployment:
         seen = observe(replace(observation.subject, refuse_held=False))  # the lock is ours by now
         if seen.identity is not None and (image is None or seen.identity.image.reference != image.reference):
             (image,) = self._provide_images([seen])
-        return self._work(seen, plan_target(seen.facts), image)
+        return self._work(seen, self._dns.planned(plan_target(seen.facts)), image)
 
     def _work(self, observation: Observation, plan: TargetPlan, image: Image | None) -> Work:
         subject, identity = observation.subject, observation.identity
@@ -211,6 +215,7 @@ class Deployment:
             ports=subject.ports,
             timeout=self._request.timeout or subject.settings.rollout.timeout,
             workloads=observation.facts.release.workloads,
+            dns=self._dns.managed(subject.target, differs=plan.dns),
         )
 
     # Telling.

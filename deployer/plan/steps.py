@@ -22,7 +22,8 @@ class TargetPlan:
     Helm made; `rollback_to` is the one that a rollback restores; `repair` is the number of a pending one that an
     interrupted run left. `reasons` say why there is
     something to do; `changes` name what changes, by key, never by value; `deletions` are objects of the old revision
-    that the new one no longer has; `adoption` is what is taken over from others.
+    that the new one no longer has; `adoption` is what is taken over from others; `dns` whether
+    records or health checks are written.
     """
 
     target: Target
@@ -40,12 +41,13 @@ class TargetPlan:
     deletions: tuple[ObjectKey, ...] = ()
     warnings: tuple[str, ...] = ()
     adoption: Adoption = field(default_factory=Adoption)
+    dns: bool = False
 
     @property
     def changes_anything(self) -> bool:
-        """Whether carrying this plan out would change a registry or a cluster."""
+        """Whether carrying this plan out would change a registry, a cluster or DNS."""
         forgotten = any(not one.remaining for one in self.adoption.predecessors)
-        return self.image_action in ("copy", "build") or self.release_action != "none" or forgotten
+        return self.image_action in ("copy", "build") or self.release_action != "none" or forgotten or self.dns
 
     @property
     def deletes_data(self) -> tuple[ObjectKey, ...]:

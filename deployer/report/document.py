@@ -38,7 +38,7 @@ def _target_document(target: TargetResult) -> dict[str, Any]:
         "application": target.target.application,
         "region": target.target.region,
         "outcome": target.outcome,
-        "ok": target.outcome in SUCCESSES,
+        "ok": target.outcome in SUCCESSES and target.error is None,
         "version": target.version,
         "image": target.image.reference if target.image else None,
         "digest": target.image.digest if target.image else None,
