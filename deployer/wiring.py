@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
     from deployer.adapters.aws.session import Session, Sessions
     from deployer.config.explaining import Explanation
+    from deployer.adapters.sops import SopsFile
     from deployer.config.releases import Release
+    from deployer.config.secret_files import SecretFile
 
 
 class Wiring:
@@ -349,6 +351,19 @@ class Wiring:
 
         since = datetime.now(UTC).isoformat(timespec="seconds")
         return Holder(deployment, self.who(), this_machine(), since, action, this_process())
+
+    @property
+    def repository(self) -> Repository:
+        """What the deployment repository holds."""
+        return self._repository
+
+    def encrypted_file(self, file: SecretFile) -> SopsFile:
+        """SOPS at work on a secrets file, with the AWS profile that the plain layers name."""
+        from deployer.adapters.sops import SopsFile
+        from deployer.config.secret_files import access
+
+        aws = access(self._repository, file, choose_profile)
+        return SopsFile(lambda: self._tool("sops"), file.name, profile=aws.profile, config_file=aws.config_file)
 
     # What the ports share.
 

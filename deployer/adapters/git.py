@@ -1,11 +1,12 @@
-"""Git: which commit of the deployment repository a deployment is made from."""
+"""Git: which commit of the deployment repository a deployment is made from, and its files in the past."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from deployer.adapters import process
-from deployer.errors import DeployError
+from deployer.errors import DeployError, UsageError
 
 # A checkout of another owner, as on CI, is the deployment repository all the same.
 _GIT = ("git", "-c", "safe.directory=*")
@@ -27,3 +28,64 @@ def commit(repository: Path) -> str | None:
     if not described.ok or not name:
         return None
     return f"{name}-dirty" if new.stdout.strip() and not name.endswith("-dirty") else name
+
+
+class GitFiles:
+    """The files of a repository in its commits, and in what the next commit will hold. Writes nothing.
+
+    Names are relative to `root`, which may be a directory inside the work tree.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def resolve(self, revision: str) -> str:
+        """The commit that a revision names. Raises UsageError."""
+        if not revision or revision.startswith("-"):
+            raise UsageError("this is not a revision", where=repr(revision), hint="for example HEAD~3, main, v1.2")
+        self._run("rev-parse", "--git-dir")
+        result = self._start("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        if not result.ok:
+            shallow = self._start("rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
+            hint = "this clone is shallow: `git fetch --unshallow` gets the rest" if shallow else "`git log` lists them"
+            raise UsageError(f"git knows no revision {revision}", hint=hint)
+        return result.stdout.decode("ascii").strip()
+
+    def files(self, commit: str, directory: str) -> list[str]:
+        """The files of a directory in a commit."""
+        output = self._run("ls-tree", "-z", "--name-only", commit, "--", f"{directory}/")
+        return [name for name in output.decode("utf-8", "replace").split("\0") if name]
+
+    def content(self, commit: str, name: str) -> bytes | None:
+        """A file's content in a commit; None when it is not there."""
+        result = self._start("cat-file", "blob", f"{commit}:./{name}")
+        return result.stdout if result.ok else None
+
+    def staged(self) -> list[str]:
+        """The files that the next commit adds or changes."""
+        output = self._run("diff", "--cached", "--name-only", "--relative", "--no-ext-diff", "-z", "--diff-filter=d")
+        return [name for name in output.decode("utf-8", "replace").split("\0") if name]
+
+    def staged_content(self, name: str) -> bytes:
+        """A file's content as it will be committed."""
+        return self._run("cat-file", "blob", f":./{name}")
+
+    def hooks(self) -> Path:
+        """The directory of the repository's hooks: shared by all its work trees, or where core.hooksPath says."""
+        name = self._run("rev-parse", "--git-path", "hooks").decode("utf-8", "replace").rstrip("\n")
+        return self._root / name
+
+    def _run(self, *arguments: str) -> bytes:
+        result = self._start(*arguments)
+        if result.ok:
+            return result.stdout
+        if b"not a git repository" in result.stderr:
+            raise UsageError("this is not a git repository", where=str(self._root))
+        raise DeployError("git failed", where=f"git {arguments[0]}", why=_last_line(result.stderr))
+
+    def _start(self, *arguments: str) -> process.Result:
+        return process.run([*_GIT, "-C", self._root, *arguments], timeout=60, env={**os.environ, "LC_ALL": "C"})
+
+
+def _last_line(output: bytes) -> str:
+    return output.decode("utf-8", "replace").strip().rpartition("\n")[2]

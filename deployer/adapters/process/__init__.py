@@ -20,6 +20,8 @@ from deployer.adapters.process.child import (
     end_all,
     stop_all,
 )
+from deployer.adapters.process.foreground import run_in_foreground
+from deployer.adapters.process.memory import MemoryDirectory
 from deployer.adapters.process.stream import Line, Stream
 
 __all__ = [
@@ -27,11 +29,13 @@ __all__ = [
     "Argument",
     "ExecutableMissing",
     "Line",
+    "MemoryDirectory",
     "Result",
     "Stream",
     "TimedOut",
     "end_all",
     "run",
+    "run_in_foreground",
     "stop_all",
 ]
 

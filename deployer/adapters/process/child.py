@@ -87,7 +87,7 @@ class Child:
                     start_new_session=True,
                 )
             except (OSError, ValueError) as error:
-                raise _start_failure(self.name, os.fspath(argv[0]), error, cwd) from error
+                raise start_failure(self.name, os.fspath(argv[0]), error, cwd) from error
             _running.add(self)
             _guardian.watch(self.popen.pid)
 
@@ -211,7 +211,8 @@ def too_long(name: str, timeout: float | None) -> str:
     return f"{name} did not finish within {timeout:g} s" if timeout is not None else f"{name} did not finish"
 
 
-def _start_failure(name: str, path: str, error: OSError | ValueError, cwd: Argument | None) -> DeployError:
+def start_failure(name: str, path: str, error: OSError | ValueError, cwd: Argument | None) -> DeployError:
+    """What is to be said of a program that the system did not start."""
     if isinstance(error, ValueError):
         return ConfigurationError(f"{name} cannot be started", why=str(error))
     if cwd is not None and error.filename is not None and os.fspath(error.filename) == os.fspath(cwd):

@@ -44,7 +44,7 @@ class Guardian:
         """Take care of a process group, named by its leader's process id."""
         if self._pipe is None:
             with contextlib.suppress(OSError):
-                self.pid, self._pipe = _start()
+                self.pid, self._pipe = start(_SCRIPT, "deploy-guardian")
         self._tell(f"+ {group}\n")
 
     def release(self, group: int) -> None:
@@ -63,14 +63,16 @@ class Guardian:
                 os.write(self._pipe, line.encode())
 
 
-def _start() -> tuple[int, int]:
-    """Start the shell: its process id, and the writing end of its standard input, which no other program inherits."""
+def start(script: str, *arguments: str) -> tuple[int, int]:
+    """Start a shell that outlives us: its process id, and the writing end of its standard input, which no other
+    program inherits. `arguments` are the script's, `$0` first. Raises OSError.
+    """
     reading, writing = os.pipe()
     try:
         nowhere = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
         pid = os.posix_spawn(
             "/bin/sh",
-            ["sh", "-c", _SCRIPT, "deploy-guardian"],
+            ["sh", "-c", script, *arguments],
             {"PATH": os.defpath},
             file_actions=[(os.POSIX_SPAWN_DUP2, reading, 0), *nowhere],
             setpgroup=0,

@@ -1,0 +1,131 @@
+"""`deploy secrets diff` and `rotate`: many files at once."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deployer.cli.options import AsJson, Debug, Directory
+from deployer.cli.output import print_result
+from deployer.errors import ErrorGroup, UsageError, interruption
+
+if TYPE_CHECKING:
+    from deployer.model.secret_files import RotatedFile
+
+StageOrNone = Annotated[str | None, typer.Argument(metavar="[STAGE]", help="dev, preprod, prod, …")]
+RegionsOrNone = Annotated[
+    str | None, typer.Argument(metavar="[REGION]", help="the stage's file and this region's (default: all of them)")
+]
+
+
+def diff(
+    revision: Annotated[str, typer.Argument(metavar="REV", help="a git revision, or two: main..HEAD")],
+    stage: StageOrNone = None,
+    region: RegionsOrNone = None,
+    as_json: AsJson = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when something changed.")] = False,
+    directory: Directory = None,
+    debug: Debug = False,
+) -> None:
+    """Show which keys changed since a git revision, with keyed fingerprints in the place of values.
+
+    A fingerprint is an HMAC under the stage's FingerprintKey: the same value has the same one.
+    """
+    from deployer.adapters.git import GitFiles
+    from deployer.cli.messages import show_error
+    from deployer.config.secret_files import all_secret_files, named_secret_file
+    from deployer.pipeline.secrets.differing import Comparison
+    from deployer.report.secrets import change_lines, changes_document
+    from deployer.wiring import Wiring
+
+    since, dots, until = revision.partition("..")
+    with Wiring(directory, "") as wiring:
+        comparison = Comparison(
+            GitFiles(wiring.root), since, (until or "HEAD") if dots else None, wiring.encrypted_file
+        )
+        here = {file.name: file for file in all_secret_files(wiring.repository)}
+        for name in comparison.names():
+            here.setdefault(name, named_secret_file(wiring.root, name))
+        stages = {file.stage for file in here.values()}
+        if stage is not None and stage not in stages:
+            wiring.repository.check_stage(stage, wiring.repository.apps)
+        regions = {None, *(region.split(",") if region and region != "all" else [])}
+        wanted = [
+            file
+            for _, file in sorted(here.items())
+            if stage in (None, file.stage) and (region in (None, "all") or file.region in regions)
+        ]
+        found = comparison.compare(wanted)
+    if as_json:
+        print_result(json.dumps(changes_document(found.changes, found.errors), indent=2))
+    elif found.changes:
+        print_result("\n".join(change_lines(found.changes)))
+    elif not found.errors:
+        sys.stderr.write(f"no secret has changed since {since}\n")
+    if found.errors:
+        group = ErrorGroup(found.errors)
+        show_error(group)
+        raise typer.Exit(group.exit_code)
+    if exit_code and found.changes:
+        raise typer.Exit(3)
+
+
+def rotate(
+    stage: StageOrNone = None,
+    region: RegionsOrNone = None,
+    everything: Annotated[bool, typer.Option("--all", help="The files of every stage.")] = False,
+    afresh: Annotated[
+        bool, typer.Option("--afresh", help="Also what an interrupted rotation has done within the last day.")
+    ] = False,
+    as_json: AsJson = False,
+    directory: Directory = None,
+    debug: Debug = False,
+) -> None:
+    """Give files new data keys, and the recipients that .sops.yaml has for them. Values stay what they are.
+
+    Run it again after an interruption: what was done is not done twice. Who had a file's key may know its values:
+    where somebody has left, change those, too.
+    """
+    from deployer.cli.messages import show_error
+    from deployer.config.secret_files import all_secret_files
+    from deployer.pipeline.secrets.rotation import Progress
+    from deployer.pipeline.secrets.rotation import rotate as run
+    from deployer.report.secrets import rotated_document, rotated_line
+    from deployer.wiring import Wiring, cache_directory
+
+    if (stage is None) != everything:
+        raise UsageError("name a stage, or --all", hint="deploy secrets rotate prod")
+    done: list[RotatedFile] = []
+
+    def told(one: RotatedFile, count: int, total: int) -> None:
+        done.append(one)
+        sys.stderr.write(rotated_line(one, count, total) + "\n")
+
+    with Wiring(directory, "") as wiring:
+        files = all_secret_files(wiring.repository, stage, region)
+        progress = Progress(_progress_file(cache_directory(), wiring.root))
+        if afresh:
+            progress.forget()
+        try:
+            errors = run(wiring.root, files, wiring.encrypted_file, progress, told)
+        except KeyboardInterrupt as stop:
+            sys.stderr.write("stopped; the same command goes on with the rest\n")
+            raise interruption(stop) from None
+    if as_json:
+        print_result(json.dumps(rotated_document(done, errors), indent=2))
+    else:
+        print_result(f"{sum(one.state != 'failed' for one in done)} of {len(files)} files have new data keys")
+    if errors:
+        group = ErrorGroup(errors)
+        show_error(group)
+        raise typer.Exit(group.exit_code)
+
+
+def _progress_file(cache: Path, root: Path) -> Path:
+    import hashlib
+
+    return cache / "rotations" / f"{hashlib.sha256(str(root).encode()).hexdigest()[:16]}.json"

@@ -1,0 +1,112 @@
+"""`deploy secrets edit`: the user's editor on the plaintext, until it is right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from deployer.config import document
+from deployer.config.nodes import MappingNode
+from deployer.config.secret_files import SecretFile
+from deployer.config.sops_files import METADATA, stored_values
+from deployer.errors import ConfigurationError, ConflictError, DeployError, Location
+from deployer.pipeline.secrets import storage
+from deployer.pipeline.secrets.changing import relative, rules
+from deployer.pipeline.secrets.keys import show_key
+from deployer.pipeline.secrets.ports import EncryptedFile
+
+_NEW = """\
+# Secrets of {place}. Keys are visible in git, values and comments are not.
+"""
+_PARTS_OF_TEXT = ("the alias", "the tag")
+
+
+def edit(
+    root: Path,
+    file: SecretFile,
+    sops: EncryptedFile,
+    editor: Callable[[str, str], str],
+    again: Callable[[DeployError], bool],
+) -> bool:
+    """Let the user edit a file; whether it was changed.
+
+    `editor` takes and gives a text, with the file's name. `again` shows what is wrong with what was saved, and says
+    whether to edit on; if not, the error is raised and nothing is changed. Raises ConflictError when the file was
+    changed meanwhile.
+    """
+    content = storage.read(file)
+    place = None
+    if content is None:
+        place = rules(root, file)
+        before = _NEW.format(place=file.place)
+    else:
+        storage.tree(content, file.name)
+        before = sops.text(content)
+    text = before
+    while True:
+        text = editor(text, file.name)
+        if text == before:
+            return False
+        try:
+            tree = _checked(text, file.name)
+            _changed_meanwhile(file, content)
+            if content is None:
+                assert place is not None  # noqa: S101 - found above
+                after = sops.encrypt(text, place, relative(file, place))
+            else:
+                after = sops.replace(content, text)
+            _is_the_text(sops.values(after), tree, file.name)
+            if after == content:
+                return False
+            storage.write(file, content, after)
+            return True
+        except DeployError as error:
+            if isinstance(error, ConflictError) or not again(error):
+                raise
+
+
+def _changed_meanwhile(file: SecretFile, content: bytes | None) -> None:
+    if storage.read(file) != content:
+        raise ConflictError(
+            "the file was changed while it was being edited",
+            where=Location(file.name),
+            why="nothing of what the other one wrote was overwritten, and nothing of this edit was saved",
+            hint="edit it again: it now shows the other's change",
+        )
+
+
+def _checked(text: str, name: str) -> MappingNode:
+    """The tree of what was saved. Raises ConfigurationError, which never quotes a value."""
+    try:
+        tree = document.parse(text, name)
+    except ConfigurationError as error:
+        if error.what.startswith(_PARTS_OF_TEXT):  # it may be the beginning of a value: `*abc`, `!abc`
+            error.what = "a value that begins with '*', '&' or '!' must be quoted"
+            error.args = (error.what,)
+        raise
+    if not tree.entries:
+        raise ConfigurationError("the file holds no values", where=Location(name), hint="to have none, remove the file")
+    if METADATA in tree.entries:
+        raise ConfigurationError(
+            "`sops` is SOPS' own part of the file",
+            where=tree.entries[METADATA].location,
+            hint="leave it out here: it is put back",
+        )
+    for value in stored_values(tree):
+        if value.encrypted:
+            raise ConfigurationError(
+                f"{show_key(value.path)} is ciphertext",
+                where=value.node.location,
+                why="what is pasted from an encrypted file cannot be decrypted here",
+                hint="write the value itself",
+            )
+    return tree
+
+
+def _is_the_text(values: Any, tree: MappingNode, name: str) -> None:
+    """Raises ConfigurationError unless the encrypted file holds the keys that were saved."""
+    if not isinstance(values, dict) or {str(key) for key in values} != {str(key) for key in tree.entries}:
+        raise ConfigurationError(
+            "SOPS did not take the text as it was saved", where=Location(name), why="it has other keys"
+        )
