@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
-from deployer.errors import HeldError
+from deployer.errors import HeldError, UsageError
+from deployer.model import Target
 from deployer.plan.steps import Plan, TargetPlan
 
 
@@ -76,6 +77,25 @@ def confirm_adoption(plan: Plan, *, yes: bool, pause: Callable[[], AbstractConte
         confirmed = yes or answered_yes("Take it over?")
     if not confirmed:
         raise HeldError("nothing was taken over", why="it was not confirmed")
+
+
+def check_force(force: bool, reason: str | None) -> None:
+    """Raises UsageError for a guard that is to be overruled without anybody telling why."""
+    if force and not (reason or "").strip():
+        raise UsageError("--force needs a reason", where="--force", hint="--force --reason 'what others should know'")
+
+
+def confirm_force(targets: Sequence[Target], *, yes: bool, pause: Callable[[], AbstractContextManager[None]]) -> None:
+    """Ask on a terminal before a region is drained whatever becomes of the others; raises HeldError without a `yes`."""
+    regions = ", ".join(target.region for target in targets)
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise HeldError("nothing was drained", why="--force drains also the last healthy region", hint="add --yes")
+    with pause():
+        confirmed = answered_yes(f"Drain {regions} even if no healthy region is left?")
+    if not confirmed:
+        raise HeldError("nothing was drained", why="it was not confirmed")
 
 
 def _indented(plan: TargetPlan) -> Iterator[str]:

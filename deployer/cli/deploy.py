@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from deployer.cli.confirmation import check_force
 from deployer.cli.main_job import Asked, run
 from deployer.cli.options import (
     Applications,
@@ -13,9 +14,12 @@ from deployer.cli.options import (
     Bake,
     Debug,
     Directory,
+    Drain,
     ExtraVars,
+    Force,
     LockWait,
     OnFailureOption,
+    Reason,
     Region,
     Stage,
     Timeout,
@@ -43,6 +47,9 @@ def deploy(
     waves: Waves = None,
     bake: Bake = None,
     on_failure: OnFailureOption = None,
+    drain: Drain = None,
+    force: Force = False,
+    reason: Reason = None,
     lock_wait: LockWait = None,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -56,6 +63,7 @@ def deploy(
     Builds and pushes the image, upgrades the Helm release, watches it until it really runs, asks the regional host
     from outside, and rolls back what fails. Typed again with nothing changed, it says so and does nothing.
     """
+    check_force(force, reason)
     run(
         Asked(
             stage=stage,
@@ -72,6 +80,9 @@ def deploy(
             waves=waves,
             bake=seconds(bake, "--bake"),
             on_failure=on_failure,
+            drain=drain,
+            force=force,
+            reason=reason or "",
             directory=directory,
             verbose=verbose,
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from deployer.cli.dns_drain import drain, restore
 from deployer.cli.options import Applications, AsJson, Debug, Directory, Region, Stage, Verbose, Yes
 from deployer.errors import DeployError, ErrorGroup, HeldError, interruption
 
@@ -104,6 +105,10 @@ def status(
         _print_lines(traffic_lines(found), wiring.mask)
     if errors := [(one.target, one.error) for one in found if one.error is not None]:
         raise _failed(errors, wiring.mask)
+
+
+app.command()(drain)
+app.command()(restore)
 
 
 @contextmanager

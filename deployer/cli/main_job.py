@@ -23,6 +23,7 @@ from deployer.masking.document import mask_texts
 from deployer.model import SUCCESSES, DeploymentResult, TargetResult
 from deployer.pipeline.command import new_deployment_id
 from deployer.pipeline.deployment import Deployment, Request
+from deployer.pipeline.traffic import Wish
 from deployer.plan.order import OnFailure
 from deployer.plan.steps import Plan
 
@@ -49,6 +50,9 @@ class Asked:
     waves: str | None = None
     bake: float | None = None
     on_failure: OnFailure | None = None
+    drain: bool | None = None
+    force: bool = False
+    reason: str = ""
     directory: Path | None = None
     verbose: bool = False
 
@@ -93,6 +97,7 @@ def _deploy(asked: Asked, deployment: str, wiring: Wiring) -> tuple[DeploymentRe
             bake=asked.bake,
             on_failure=asked.on_failure,
             command_for=command_for(asked.stage, asked.region),
+            traffic=Wish(asked.drain, asked.force, asked.reason),
         )
 
         def confirm(plan: Plan) -> None:

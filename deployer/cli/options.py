@@ -53,6 +53,16 @@ OnFailureOption = Annotated[
     OnFailure | None,
     typer.Option("--on-failure", help="Whether regions that had advanced stay (hold) or go back (rollback)."),
 ]
+Drain = Annotated[
+    bool | None,
+    typer.Option("--drain/--no-drain", help="Take each region out of DNS while it is changed, one after another."),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Drain also when too few other regions are healthy; needs --reason.")
+]
+Reason = Annotated[
+    str | None, typer.Option("--reason", metavar="TEXT", help="Why: written down with the drain, for others to read.")
+]
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 

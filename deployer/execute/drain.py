@@ -181,6 +181,16 @@ class Gate:
                     raise
         self._dns.tag_health_check(standing.check, UNMARKED)
 
+    def keep(self, why: str) -> Drain:
+        """Make a drain that a dead run has left one that lasts until somebody ends it."""
+        drain = self._drain(why)
+        self._dns.tag_health_check(self._known().check, marks(drain))
+        return drain
+
+    def address(self) -> str | None:
+        """An address of the region's own host, as the name servers tell it; None when they don't."""
+        return self._answers.address_of(self.place.regional_host)
+
     def wait_until_back(self, stop: Event) -> str:
         """Wait until DNS leads here again, or say that this was not seen."""
         return self._answers.wait_until_back(stop)

@@ -14,7 +14,7 @@ is seen to be wrong while observing, is told in one report; then nothing is chan
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from deployer.config import Loaded
@@ -33,6 +33,7 @@ from deployer.pipeline.command import Command
 from deployer.pipeline.managed_dns import DnsAhead
 from deployer.pipeline.observing import Look, observe_all
 from deployer.pipeline.origin import Promotion
+from deployer.pipeline.traffic import Wish, one_by_one, traffic_of
 from deployer.plan.order import OnFailure, Order, order_of
 from deployer.plan.planner import plan_target
 from deployer.plan.steps import Plan, TargetPlan
@@ -45,7 +46,8 @@ class Request:
 
     `timeout`, `waves`, `bake` and `on_failure` override what `Rollout` says; `lock_wait` is how long to wait in line.
     `command_for` gives the command line for some of the regions. `promotion` is what another stage runs: its image
-    takes the place of one that would be built. `adopt`: objects of others are taken over.
+    takes the place of one that would be built. `adopt`: objects of others are taken over. `traffic`: whether
+    regions are drained while they are changed.
     """
 
     deployment: str
@@ -60,6 +62,7 @@ class Request:
     command_for: CommandFor | None = None
     promotion: Promotion | None = None
     adopt: bool = False
+    traffic: Wish = field(default_factory=Wish)
 
 
 class Deployment:
@@ -130,6 +133,8 @@ class Deployment:
                 on_failure=request.on_failure,
                 place=f"Rollout of {name} in {request.stage}",
             )
+            if any(request.traffic.drains(one.settings.rollout) for one in members):
+                orders[name] = one_by_one(orders[name])
         return orders
 
     # Observing: nothing is changed anywhere.
@@ -215,6 +220,15 @@ class Deployment:
             ports=subject.ports,
             timeout=self._request.timeout or subject.settings.rollout.timeout,
             workloads=observation.facts.release.workloads,
+            traffic=traffic_of(
+                self._services,
+                subject.target,
+                subject.app,
+                subject.settings,
+                subject.ports.prober,
+                self._command.holder(),
+                self._request.traffic,
+            ),
             dns=self._dns.managed(subject.target, differs=plan.dns),
         )
 

@@ -9,7 +9,7 @@ from deployer.model import SUCCESSES, DeploymentResult, Json, TargetResult
 from deployer.plan.steps import Plan, TargetPlan
 from deployer.report.partial import partial_lines
 from deployer.report.terminal import evidence_lines
-from deployer.report.words import duration, pods, short_image
+from deployer.report.words import absence_text, duration, pods, short_image
 
 _TEXT_LIMIT = 2900
 """Slack takes 3000 characters in a section (its reference of block elements)."""
@@ -78,6 +78,7 @@ def _ended(target: TargetResult) -> str:
     time = duration(sum(phase.seconds for phase in target.phases))
     line = f"{mark} *{target.target.region}*{image}{version} {target.outcome}{revision}, "
     line += f"{pods(target.workloads)} pods, {time}"
+    line += f"\n• {absence_text(target.absence)}" if target.absence else ""
     line += f"\n{_bullets(target.repairs)}" if target.repairs else ""
     if target.error is not None:
         line += "\n" + "\n".join(f"> {_escape(str(leaf))}" for leaf in target.error.leaves())

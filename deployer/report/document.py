@@ -6,6 +6,7 @@ from typing import Any
 
 from deployer.errors import DeployError
 from deployer.model import SUCCESSES, DeploymentResult, TargetResult
+from deployer.model.drain import Absence
 from deployer.report.partial import partial_entry
 from deployer.report.terminal import evidence_lines
 
@@ -47,6 +48,7 @@ def _target_document(target: TargetResult) -> dict[str, Any]:
         "reasons": list(target.reasons),
         "changes": list(target.changes),
         "repairs": list(target.repairs),
+        "drained": _absence_entry(target.absence),
         "warnings": list(target.warnings),
         "workloads": [
             {
@@ -62,6 +64,17 @@ def _target_document(target: TargetResult) -> dict[str, Any]:
         "phases": {phase.phase: round(phase.seconds, 3) for phase in target.phases},
         "errors": [error_entry(leaf) for leaf in target.error.leaves()] if target.error else [],
         "evidence": list(evidence_lines(target.evidence)) if target.evidence else [],
+    }
+
+
+def _absence_entry(absence: Absence | None) -> dict[str, Any] | None:
+    """While DNS did not lead to a region: times in UTC, ISO 8601; `until` is null while it lasts."""
+    if absence is None:
+        return None
+    return {
+        "since": absence.since.isoformat(timespec="seconds"),
+        "until": absence.until.isoformat(timespec="seconds") if absence.until else None,
+        "seconds": None if absence.seconds is None else round(absence.seconds, 3),
     }
 
 

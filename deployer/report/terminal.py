@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from deployer.model import DeploymentResult, Evidence, TargetResult
+from deployer.model import SUCCESSES, DeploymentResult, Evidence, TargetResult
 from deployer.report.partial import partial_lines
-from deployer.report.words import duration, pods
+from deployer.report.words import absence_text, duration, pods
 
-_MARKS = {"unchanged": "=", "deployed": "✔", "restored": "✔", "repaired": "✔", "removed": "✔", "planned": "·"}
+_MARKS = {"unchanged": "=", "planned": "·"} | dict.fromkeys(SUCCESSES - {"unchanged", "planned"}, "✔")
 _STYLES = {"✔": "\x1b[32m", "=": "\x1b[36m", "·": "\x1b[36m", "✘": "\x1b[31m"}
 _RESET = "\x1b[0m"
 
@@ -68,6 +68,7 @@ def _details(group: Sequence[TargetResult]) -> Iterator[str]:
         ("image", "\n".join(target.image.reference for target in group if target.image)),
         ("digest", image.digest if image else None),
         ("url", "\n".join(_url(target) for target in group if target.url)),
+        ("traffic", "\n".join(_traffic(target, alone=len(group) == 1) for target in group if target.absence)),
         ("repaired", "\n".join(first.repairs)),
         ("why", "" if first.outcome == "repaired" else "; ".join(first.reasons)),
         ("changes", _shortened(first.changes)),
@@ -82,6 +83,13 @@ def _details(group: Sequence[TargetResult]) -> Iterator[str]:
             yield from (f"  {'':<8} {line}" for line in rest)
     if first.evidence and first.error is None:
         yield from (f"  {line}" for line in evidence_lines(first.evidence))
+
+
+def _traffic(target: TargetResult, *, alone: bool) -> str:
+    if target.absence is None:  # pragma: no cover -- only those that have one are told
+        return ""
+    told = absence_text(target.absence)
+    return told if alone else f"{target.target.region} {told}"
 
 
 def _url(target: TargetResult) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from deployer.model import Image, WorkloadState
+from deployer.model.drain import Absence
 from deployer.plan.readiness import RUNNING
 
 
@@ -16,6 +17,15 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s"
+
+
+def absence_text(absence: Absence) -> str:
+    """`out of DNS from 12:00:03 to 12:04:10 UTC (4 min 07 s)`, or `out of DNS since 2026-11-21 12:00:03 UTC`."""
+    if absence.until is None or absence.seconds is None:
+        return f"out of DNS since {absence.since:%Y-%m-%d %H:%M:%S} UTC"
+    end = f"{absence.until:%H:%M:%S}"
+    start = f"{absence.since:%H:%M:%S}" if absence.since.date() == absence.until.date() else str(absence.since)[:19]
+    return f"out of DNS from {start} to {end} UTC ({duration(absence.seconds)})"
 
 
 def age(seconds: float) -> str:
