@@ -1,4 +1,4 @@
-.PHONY: check test format lock
+.PHONY: check test format lock schema
 
 check: ## what is quick: format, lint, layers, types, unit tests
 	./tests/run check
@@ -13,3 +13,6 @@ format: ## in the development environment that is active
 
 lock: ## pin the dependencies again; `make lock UPGRADE=--upgrade` takes the newest
 	./requirements/refresh $(UPGRADE)
+
+schema: ## publish the JSON Schemas of app files and group_vars again
+	python -c 'from pathlib import Path; from deployer.config.schema import write; write(Path("docs/schema"))'
