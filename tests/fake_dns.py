@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Event
 
-from deployer.errors import ConflictError, DeployError
+from deployer.errors import ConflictError, DeployError, UnreachableError
 from deployer.model.dns import (
     HealthCheck,
     HealthCheckConfig,
@@ -37,6 +37,8 @@ class FakeDns:
     batches: list[tuple[RecordChange, ...]] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
     down: DeployError | None = None
+    refuses: str | None = None
+    """The host of which no health check is made."""
     react: Callable[[FakeDns], None] = lambda dns: None
 
     def add(self, *records: RecordSet) -> None:
@@ -83,6 +85,8 @@ class FakeDns:
         self, references: Iterable[str], config: HealthCheckConfig, tags: Mapping[str, str]
     ) -> HealthCheck:
         self._ask()
+        if config.host == self.refuses:
+            raise UnreachableError("Route 53 refused route53:CreateHealthCheck")
         for reference in references:
             existing = [check for check in self.checks.values() if check.reference == reference]
             if reference in self.used and (not existing or self.used[reference] != config):

@@ -27,7 +27,7 @@ def plan_lines(plans: Sequence[ServicePlan], errors: Errors = (), *, pruned: boo
             yield from _region_lines(region, failed=region.target in failed)
         yield from (f"  note: {note}" for note in plan.notes)
         if plan.leftovers:
-            yield "  left over" + ("" if pruned else " (`deploy dns apply --prune` deletes it)")
+            yield "  deleted, was left over" if pruned else "  left over (`deploy dns apply --prune` deletes it)"
             yield from (printable(f"    - {line}") for line in plan.leftovers.lines)
 
 

@@ -21,6 +21,7 @@ _REFUSED_KEY |= {
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "403", "Forbidden"}
 _THROTTLED = {"Throttling", "ThrottlingException", "TooManyRequestsException", "SlowDown", "RequestLimitExceeded"}
 _THROTTLED |= {"PriorRequestNotComplete"}
+_SERVICES = {"ROUTE53": "Route 53", "ELASTICLOADBALANCING": "Elastic Load Balancing"}
 _NOT_AUTHORIZED = re.compile(r"not authorized to perform: ?([a-z0-9-]+:\w+)")
 _EXPIRED_WORDS = re.compile(r"expired|re-?authenticate|invalid_grant|refresh", re.IGNORECASE)
 
@@ -63,7 +64,7 @@ def _answer(response: Mapping[str, Any], access: Access, action: str) -> DeployE
     details = response.get("Error", {})
     code, message = str(details.get("Code", "")), one_line(str(details.get("Message", "")))
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    service = action.partition(":")[0].upper()
+    service = _service(action)
     where = str(access)
     if code in _SKEWED or (code in _REFUSED_KEY and "Signature" in message and "expired" in message):
         hint = "set this machine's clock (timedatectl)"
@@ -96,7 +97,7 @@ def _answer(response: Mapping[str, Any], access: Access, action: str) -> DeployE
 def _no_answer(error: Exception, access: Access, action: str) -> DeployError:
     from botocore import exceptions as aws
 
-    service = action.partition(":")[0].upper()
+    service = _service(action)
     where = str(access)
     endpoint = str(getattr(error, "kwargs", {}).get("endpoint_url", "") or "")
     match error:
@@ -148,6 +149,12 @@ def _no_answer(error: Exception, access: Access, action: str) -> DeployError:
             why = one_line(str(error))
     hint = "check the network, VPN or proxy, and AwsRegion"
     return UnreachableError(f"{service} could not be reached", where=where, why=why, hint=hint)
+
+
+def _service(action: str) -> str:
+    """The service that an action is of, as people call it."""
+    name = action.partition(":")[0].upper()
+    return _SERVICES.get(name, name)
 
 
 def one_line(text: str, longest: int = 300) -> str:

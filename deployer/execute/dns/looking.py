@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from deployer.errors import DeployError, HeldError
+from deployer.errors import DeployError, ErrorGroup, HeldError, raise_all
 from deployer.execute.dns.site import Site, ZoneKey
 from deployer.execute.dns_ports import Dns
 from deployer.execute.everywhere import Failure, ask_each
@@ -113,7 +113,11 @@ def _read(key: ZoneKey, services: Mapping[Service, Sequence[Site]]) -> Zone:
     def checks() -> tuple[HealthCheck, ...]:
         return dns.health_checks(lambda check: any(might_be_ours(service, check) for service in services))
 
-    found: list[Any] = values_of([records, checks])
+    try:
+        found: list[Any] = values_of([records, checks])
+    except ErrorGroup as error:  # an outage is told once
+        raise_all(list({leaf.what: leaf for leaf in error.leaves()}.values()))
+        raise
     (zone, held), listed = found
     old = {name for service in services for name in _old_names(service, listed)} - names
     if old:

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from deployer.errors import UnreachableError
+from deployer.execute.attempt import Attempt
+from deployer.execute.dns.managed import ManagedDns, write_dns
+from deployer.model import TargetResult
+from deployer.model.dns import RecordSet
+from tests.unit.execute.dns import World
+
+
+def written(world: World, outcome: Any = "deployed", *, revision: int | None = 1, differs: bool = True) -> TargetResult:
+    site = world.site("london")
+    record = SimpleNamespace(deployment_id="20261121-100000-abcdef", who="anna@laptop")
+    work: Any = SimpleNamespace(
+        dns=ManagedDns(site, differs), target=site.target, record=record, place="prod london", settings=site.settings
+    )
+    attempt = Attempt(work, world.sink)
+    attempt.revision = revision
+    return write_dns(attempt, TargetResult(site.target, outcome, changes=("Deployment/myapp: image", "dns: planned")))
+
+
+def test_a_deployment_that_ended_well_writes_dns() -> None:
+    world = World()
+    result = written(world)
+    assert (result.outcome, result.error) == ("deployed", None)
+    assert result.changes[0] == "Deployment/myapp: image"
+    assert result.changes[-1].startswith("dns: create myapp.example.com A (london)")
+    assert "dns: planned" not in result.changes
+    assert ("myapp.example.com", "A", "london") in world.dns.stored
+
+
+def test_a_failed_one_leaves_dns_alone() -> None:
+    world = World()
+    assert written(world, "rolled back").outcome == "rolled back"
+    assert world.dns.done == []
+
+
+def test_without_a_new_revision_only_what_was_seen_to_differ_is_written() -> None:
+    world = World()
+    written(world, "unchanged", revision=None, differs=False)
+    assert world.dns.done == []
+    written(world, "unchanged", revision=None, differs=True)
+    assert world.dns.done
+
+
+def test_a_release_stays_good_when_dns_cannot_be_written() -> None:
+    world = World()
+    world.dns.down = UnreachableError("Route 53 could not be reached", hint="check the network")
+    result = written(world)
+    assert result.outcome == "deployed"
+    assert isinstance(result.error, UnreachableError)
+    assert result.error.hint == (
+        "check the network\nthe release is well and stays; `deploy dns apply prod london myapp` writes its DNS"
+    )
+
+
+def test_what_somebody_else_has_made_is_left_alone() -> None:
+    world = World()
+    world.dns.add(RecordSet("myapp.example.com", "CNAME", 60, ("elsewhere.example.net",)))
+    result = written(world)
+    assert (result.error, world.dns.done) == (None, [])
