@@ -38,6 +38,10 @@ class GitFiles:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._environ = {**os.environ, "LC_ALL": "C"}
+        for name in ("GIT_DIR", "GIT_INDEX_FILE"):  # git gives them to hooks, relative to where it starts those
+            if value := self._environ.get(name):
+                self._environ[name] = os.path.abspath(value)  # noqa: PTH100 -- links must stay
 
     def resolve(self, revision: str) -> str:
         """The commit that a revision names. Raises UsageError."""
@@ -75,6 +79,10 @@ class GitFiles:
         name = self._run("rev-parse", "--git-path", "hooks").decode("utf-8", "replace").rstrip("\n")
         return self._root / name
 
+    def prefix(self) -> str:
+        """Where the repository lies in its work tree: empty, or `sub/directory/`."""
+        return self._run("rev-parse", "--show-prefix").decode("utf-8", "replace").rstrip("\n")
+
     def _run(self, *arguments: str) -> bytes:
         result = self._start(*arguments)
         if result.ok:
@@ -84,7 +92,7 @@ class GitFiles:
         raise DeployError("git failed", where=f"git {arguments[0]}", why=_last_line(result.stderr))
 
     def _start(self, *arguments: str) -> process.Result:
-        return process.run([*_GIT, "-C", self._root, *arguments], timeout=60, env={**os.environ, "LC_ALL": "C"})
+        return process.run([*_GIT, "-C", self._root, *arguments], timeout=60, env=self._environ)
 
 
 def _last_line(output: bytes) -> str:

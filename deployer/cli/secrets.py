@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deployer.cli import secrets_hook, secrets_many
+from deployer.cli import secrets_hook, secrets_lint, secrets_many
 from deployer.cli.options import AsJson, Debug, Directory, Stage
 from deployer.cli.output import print_result
 from deployer.errors import DeployError, UsageError
@@ -141,6 +141,7 @@ def keys(
 
 app.command("diff")(secrets_many.diff)
 app.command("rotate")(secrets_many.rotate)
+app.command("lint")(secrets_lint.lint)
 
 
 def _file_and_key(wiring: Wiring, stage: str, words: list[str] | None) -> tuple[SecretFile, str]:

@@ -68,6 +68,14 @@ RULES: dict[str, Rule] = {
     "duplicate-host": Rule("error", "Two apps or stages use the same host and path."),
     "missing-limits": Rule("warning", "A container has no memory limit or no requests."),
     "missing-probe": Rule("warning", "A container with ports has no readiness or liveness probe."),
+    "secrets-plain-value": Rule("error", "A value among encrypted ones stands in plain text."),
+    "secrets-changed-by-hand": Rule("error", "A secrets file was changed without SOPS, or cannot be opened."),
+    "secrets-leftover": Rule("error", "A decrypted copy of a secrets file lies in the repository."),
+    "secrets-recipients": Rule("error", "A secrets file is for other keys than .sops.yaml says."),
+    "secrets-shared-key": Rule("error", "A key of one stage opens the secrets of another stage."),
+    "secrets-shared-person": Rule("warning", "A person's key (age, PGP) opens the secrets of several stages."),
+    "secrets-parity": Rule("error", "A secret of one region is missing in another."),
+    "secret-like-value": Rule("warning", "A value in a plain file looks like a secret."),
 }
 
 
