@@ -115,7 +115,7 @@ def _or_template(schema: Schema) -> Schema:
 
 
 def _alternative(schema: Schema) -> Schema:
-    about = {key: schema.pop(key) for key in ("default", "description") if key in schema}
+    about: Schema = {key: schema.pop(key) for key in ("default", "description") if key in schema}
     return {"anyOf": [*schema.get("anyOf", [schema]), _TEMPLATE], **about}
 
 

@@ -1,0 +1,1 @@
+"""Makes a new deployment repository that works at once on the sandbox."""
