@@ -149,6 +149,14 @@ def release_name(evaluator: Evaluator, target: Target) -> str:
     return name or target.application
 
 
+def sub_domain(evaluator: Evaluator) -> str | None:
+    """The app's SubDomain alone. Raises what is wrong with it."""
+    errors: list[DeployError] = []
+    found = _text(evaluator, "SubDomain", errors)
+    raise_all(errors)
+    return found
+
+
 def overridden(content: MappingNode, settings: Settings) -> dict[str, Any]:
     """The fields of an App that repeat what its file overrides of the settings."""
     fields: dict[str, Any] = {}

@@ -27,11 +27,12 @@ _NOT_NEEDED = "no image is made here"
 
 @dataclass(frozen=True)
 class Release:
-    """The release of one target. Its namespace is `settings.namespace`."""
+    """The release of one target. Its namespace is `settings.namespace`; `sub_domain` is told where DNS is managed."""
 
     target: Target
     name: str
     settings: Settings
+    sub_domain: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ def _release(
     evaluator = Evaluator(tree, builtins, templates, unavailable={"DockerHash": _NOT_NEEDED})
     settings = settings_of.settings(evaluator, repository.root, home)
     name = apps.release_name(evaluator, target)
-    return Release(target, name, replace(settings, aws_profile=settings.aws_profile or aws.profile))
+    sub_domain = apps.sub_domain(evaluator) if settings.dns.manage else None
+    return Release(target, name, replace(settings, aws_profile=settings.aws_profile or aws.profile), sub_domain)
 
 
 def _app(repository: Repository, name: str) -> MappingNode:

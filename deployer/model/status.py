@@ -11,6 +11,7 @@ from deployer.model.basics import Target
 from deployer.model.lock import LockState
 from deployer.model.release import Revision
 from deployer.model.rollout import WorkloadState
+from deployer.model.traffic import TrafficStatus
 
 Standing = Literal[
     "deployed",
@@ -74,7 +75,8 @@ class ReleaseStatus:
     """One app in one region. Counts are pods; `good` is the number of the newest verified revision.
 
     `name` and `namespace` are the Helm release's, None where the configuration does not tell them. `updated` is when
-    the newest revision was made. `objects` names what the revision consists of (`Deployment/myapp`).
+    the newest revision was made. `objects` names what the revision consists of (`Deployment/myapp`). `traffic` is told
+    where DNS is managed.
     """
 
     target: Target
@@ -93,6 +95,7 @@ class ReleaseStatus:
     objects: frozenset[str] = frozenset()
     workloads: tuple[WorkloadState, ...] = ()
     lock: LockState | None = None
+    traffic: TrafficStatus | None = None
     differences: tuple[Difference, ...] = ()
     error: DeployError | None = None
 

@@ -10,15 +10,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from deployer.config.releases import Release
 from deployer.errors import DeployError, ErrorGroup
+from deployer.execute.dns.site import Site
+from deployer.execute.dns.standing import read_standing
 from deployer.execute.parallel import run_all, values_of
 from deployer.execute.ports import Cluster
 from deployer.execute.services import Services
 from deployer.execute.work import RegionPorts
-from deployer.model import Json, LockState, ObjectKey, RolloutSettings, Target, WorkloadState
+from deployer.model import App, Json, LockState, ObjectKey, RolloutSettings, Target, WorkloadState
 from deployer.model.settings import ClusterSettings
 from deployer.model.status import ReleaseHead, ReleaseStatus, StageStatus, Stranger
 from deployer.plan.readiness import Judge, Observed, Sightings, assess
@@ -32,6 +34,9 @@ _LISTED = frozenset({"DaemonSet", "Deployment", "StatefulSet"})
 
 _SINGLY = 5
 """Up to so many objects of such a kind are asked for one by one all the same."""
+
+_CHECKED = 20
+"""Health checks whose checkers are asked about at most: Route 53 answers five questions a second."""
 
 _FEW = 25
 """Up to so many releases are asked for by name; beyond, all of the namespace."""
@@ -80,20 +85,49 @@ class StatusReader:
         self._ports = {
             place: services.region(found[0].settings, found[0].target) for place, found in self._places.items()
         }
+        self._sites = self._managed(services)
 
     def read(self) -> StageStatus:
         """The stage as it stands now. Raises InterruptedBySignal only."""
         began, taken = time.monotonic(), datetime.now(UTC)
-        answers = dict(zip(self._places, _attempts([partial(self._ask, place) for place in self._places]), strict=True))
-        rows = [self._row(target, release, answers) for target, release in self._releases.items()]
+        questions: list[Callable[[], Any]] = [partial(self._ask, place) for place in self._places]
+        *found, traffic = _attempts([*questions, lambda: read_standing(self._sites, most=_CHECKED)])
+        if isinstance(traffic, DeployError):  # pragma: no cover -- it has its errors in its rows
+            raise traffic
+        answers = dict(zip(self._places, found, strict=True))
+        standing = {one.target: one for one in traffic}
+        rows = [
+            replace(self._row(target, release, answers), traffic=standing.get(target))
+            for target, release in self._releases.items()
+        ]
         return StageStatus(
             stage=self._stage,
             taken=taken,
             seconds=time.monotonic() - began,
             rows=tuple(_with_differences(rows)),
             strangers=tuple(self._strangers(answers)) if self._everything else (),
-            errors=_distinct([*self._releases.values(), *answers.values()]),
+            errors=_distinct([*self._releases.values(), *answers.values(), *(one.error for one in traffic)]),
         )
+
+    def _managed(self, services: Services) -> list[Site]:
+        """What is to be asked about DNS: the apps with a host where DNS is managed."""
+        sites = []
+        for release in self._releases.values():
+            if isinstance(release, DeployError) or not release.sub_domain or not release.settings.dns_domain:
+                continue
+            name, settings = release.target.application, release.settings
+            environments = tuple(target.environment for target in self._releases if target.application == name)
+            sites.append(
+                Site(
+                    release.target,
+                    App(name, release.name, environments, sub_domain=release.sub_domain),
+                    settings,
+                    self._ports[_place(release)],
+                    services.dns(settings, release.target),
+                    services.load_balancers(settings, release.target),
+                )
+            )
+        return sites
 
     # Asking a place.
 

@@ -154,6 +154,8 @@ def health_words(one: TrafficStatus) -> str:
         return "no record" if one.check is None else f"{one.health}, no record"
     if one.foreign:
         return "not ours"
+    if one.health == "unknown" and one.error is None:
+        return "not asked"
     return one.health
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from deployer.model.status import Health, ReleaseStatus, StageStatus
+from deployer.model.traffic import TrafficStatus
+from deployer.report.dns import checkers, health_words
 from deployer.report.words import age, pods, printable, short_digest, short_tag
 
 MARKS: dict[Health, str] = {"well": "✔", "busy": "…", "skewed": "≠", "broken": "✘", "absent": "-", "unknown": "?"}
@@ -21,7 +23,7 @@ _RESET = "\x1b[0m"
 _WIDEST, _NARROWER, _NARROW = 40, 18, 120
 """The characters that a version, a tag or a name of a holder has at most, in a terminal below 120 columns fewer."""
 
-_HEADER = ("", "APP", "REGION", "STATE", "VERSION", "REVISION", "PODS", "AGE", "DIGEST", "TAG", "LOCKED BY")
+_HEADER = ("", "APP", "REGION", "STATE", "VERSION", "REVISION", "PODS", "DNS", "AGE", "DIGEST", "TAG", "LOCKED BY")
 _GIVEN_UP = ("TAG", "LOCKED BY", "DIGEST", "AGE")
 """The columns that a narrow terminal goes without, the first of them first. The notes tell who holds a lock."""
 
@@ -47,7 +49,8 @@ def table_lines(
     widest = _WIDEST if width is None or width >= _NARROW else _NARROWER
     cells = {row.target: tuple(map(printable, _cells(row, status, widest))) for row in status.rows}
     widths = {name: max(len(line[at]) for line in (_HEADER, *cells.values())) for at, name in enumerate(_HEADER)}
-    shown = [name for name in _HEADER if name not in ("LOCKED BY",) or any(row.lock for row in status.rows)]
+    filled = {"DNS": any(row.traffic for row in status.rows), "LOCKED BY": any(row.lock for row in status.rows)}
+    shown = [name for name in _HEADER if filled.get(name, True)]
     for name in _GIVEN_UP:
         if width is not None and sum(widths[one] + 2 for one in shown) - 2 > width and name in shown:
             shown.remove(name)
@@ -76,6 +79,7 @@ def _cells(row: ReleaseStatus, status: StageStatus, widest: int) -> tuple[str, .
         _clipped(row.version or "-", widest),
         str(row.revision or "-"),
         pods(row.workloads),
+        health_words(row.traffic) if row.traffic else "-",
         age((status.taken - row.updated).total_seconds()) if row.updated else "-",
         short_digest(row.digest) if row.digest else "-",
         _clipped(short_tag(row.tag) if row.tag else "-", widest),
@@ -114,12 +118,23 @@ def notes_of(row: ReleaseStatus) -> Iterator[str]:
     for workload in row.unready:
         reason = f": {workload.reason}" if workload.reason else ""
         yield f"{workload.key} {workload.ready}/{workload.desired} ready{reason}"
+    if row.traffic is not None:
+        yield from _traffic_notes(row.traffic)
     if row.lock is not None:
         holding = row.lock.holder or "another tool"
         if row.lock.expired:
             yield f"expired lock, `deploy recover {row.target}` looks after it: {holding}"
         else:
             yield f"locked by {holding}"
+
+
+def _traffic_notes(traffic: TrafficStatus) -> Iterator[str]:
+    if traffic.drain is not None:
+        yield f"drained {traffic.drain}"
+    elif traffic.health == "unhealthy":
+        yield f"Route 53's checkers see it unhealthy: {checkers(traffic)}"
+    if traffic.error is not None:
+        yield from map(str, traffic.error.leaves())
 
 
 def _way_back(row: ReleaseStatus) -> str:
@@ -164,5 +179,6 @@ def _facts(row: ReleaseStatus) -> list[tuple[str, str]]:
         ("revision", str(row.revision or "-")),
         ("digest", short_digest(row.digest) if row.digest else "-"),
         ("pods", pods(row.workloads)),
+        ("dns", health_words(row.traffic) if row.traffic else "-"),
         ("locked by", holder(row) or "nobody"),
     ]

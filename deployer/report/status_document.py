@@ -7,6 +7,7 @@ from typing import Any
 from deployer.model import WorkloadState
 from deployer.model.status import ReleaseStatus, StageStatus
 from deployer.plan.readiness import RUNNING
+from deployer.report.dns import traffic_entry
 from deployer.report.document import error_document
 from deployer.report.locks import lock_document
 
@@ -50,6 +51,7 @@ def _row(row: ReleaseStatus, status: StageStatus) -> dict[str, Any]:
         "desired": sum(state.desired for state in counted),
         "workloads": [_workload(state) for state in row.workloads],
         "lock": lock_document(row.lock) if row.lock else None,
+        "dns": traffic_entry(row.traffic) if row.traffic else None,
         "skew": [{"what": one.what, "here": one.here, "elsewhere": one.elsewhere} for one in row.differences],
         "errors": error_document(row.error)["errors"] if row.error else [],
     }

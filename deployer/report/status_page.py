@@ -9,6 +9,7 @@ from importlib.resources import files
 
 from deployer.errors import DeployError
 from deployer.model.status import Health, ReleaseStatus, StageStatus
+from deployer.report.dns import health_words
 from deployer.report.status import MARKS, notes_of, summary
 from deployer.report.words import age, pods, printable, short_digest, short_tag
 
@@ -78,6 +79,7 @@ def _cell(row: ReleaseStatus, status: StageStatus) -> _Cell:
         f"revision {row.revision}" if row.revision else None,
         f"{pods(row.workloads)} pods" if row.workloads else None,
         f"{since} by {row.who}" if since and row.who else since,
+        f"DNS: {health_words(row.traffic)}" if row.traffic else None,
     )
     image = (short_tag(row.tag) if row.tag else None, short_digest(row.digest) if row.digest else None)
     facts = (

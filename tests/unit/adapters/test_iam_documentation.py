@@ -44,6 +44,6 @@ def test_the_policies_are_whole() -> None:
 def test_each_action_that_an_error_names_is_documented() -> None:
     named = set()
     for file in (ROOT / "deployer" / "adapters").rglob("*.py"):
-        named |= set(re.findall(r'"((?:ecr|eks|kms|s3|sts):[A-Z]\w+)"', file.read_text()))
+        named |= set(re.findall(r'"((?:ecr|eks|elasticloadbalancing|kms|route53|s3|sts):[A-Z]\w+)"', file.read_text()))
     assert {"ecr:CreateRepository", "eks:DescribeCluster", "sts:GetCallerIdentity"} <= named
     assert {action for action in named if action not in DOCUMENT} == set()
