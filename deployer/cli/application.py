@@ -18,6 +18,9 @@ from deployer import __version__
 from deployer.cli.commands import COMMANDS, DEFAULT_COMMAND
 from deployer.errors import DeployError, InterruptedBySignal, Stop, interruption
 
+_AT_ONCE = 0.01
+"""Seconds after which a signal that was swallowed comes once more."""
+
 
 class LazyCommands(TyperGroup):
     """Knows its commands by name and imports a command's module only when that one is used.
@@ -183,6 +186,19 @@ def _raise_on_signals() -> None:
     def interrupt(number: int, frame: FrameType | None) -> NoReturn:
         raise Stop(number)
 
+    usual = sys.unraisablehook
+
+    def swallowed(lost: sys.UnraisableHookArgs) -> None:
+        # Destructors and callbacks of weak references (every import has one) swallow what is raised in them, and so
+        # would this function: the signal comes once more as soon as they are through.
+        if isinstance(lost.exc_value, Stop):
+            number = lost.exc_value.signal_number
+            signal.signal(signal.SIGALRM, lambda _, frame: interrupt(number, frame))
+            signal.setitimer(signal.ITIMER_REAL, _AT_ONCE)
+        else:
+            usual(lost)
+
+    sys.unraisablehook = swallowed
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means it
             signal.signal(number, interrupt)

@@ -85,10 +85,12 @@ def slow_file() -> Iterator[str]:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/slow.bin"
-        Slow.released.set()
-        server.shutdown()
-        thread.join(5)
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/slow.bin"
+        finally:
+            Slow.released.set()
+            server.shutdown()
+            thread.join(5)
 
 
 @contextmanager
@@ -98,8 +100,10 @@ def slow_sops(project: Project) -> Iterator[None]:
     (directory / "sops").write_text("#!/bin/sh\n[ $1 = --version ] || exec sleep 61\nexec echo sops 3.13.3\n")
     (directory / "sops").chmod(0o755)
     project.environment["PATH"] = f"{directory}:{path}"
-    yield
-    project.environment["PATH"] = path
+    try:
+        yield
+    finally:
+        project.environment["PATH"] = path
 
 
 @contextmanager

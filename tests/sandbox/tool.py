@@ -80,7 +80,9 @@ class Running:
             said = self._changed.wait_for(
                 lambda: any(text in line for line in self.lines) or self.process.poll() is not None, seconds
             )
-        assert said and any(text in line for line in self.lines), f"{text!r} was not said:\n" + "\n".join(self.lines)
+        if not said or not any(text in line for line in self.lines):
+            self._give_up()
+            raise AssertionError(f"{text!r} was not said:\n" + "\n".join(self.lines))
 
     def time_of(self, text: str) -> float:
         """When the first line that contains the text was said."""
@@ -94,12 +96,21 @@ class Running:
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            self._give_up()
             raise AssertionError(f"it did not end within {seconds:g} s:\n" + "\n".join(self.lines)) from None
         took = time.monotonic() - self._began
+        self._close()
+        return Done(self.process.returncode, self._stdout, "\n".join(self.lines), took)
+
+    def _give_up(self) -> None:
+        """Leave nothing behind that would disturb the next test."""
+        self.process.kill()
+        self.process.wait()
+        self._close()
+
+    def _close(self) -> None:
         for reader in self._readers:
             reader.join(5)
         for stream in (self.process.stdout, self.process.stderr):
             assert stream is not None
             stream.close()
-        return Done(self.process.returncode, self._stdout, "\n".join(self.lines), took)

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+ARRIVES_IN_A_CALLBACK = """
+import os, signal, time, weakref
+from deployer.cli.application import _raise_on_signals
+
+class Thing:
+    def __del__(self):
+        if destructor:
+            arrive()
+
+def arrive(*_):
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0)
+
+destructor = %r
+_raise_on_signals()
+thing = Thing()
+reference = weakref.ref(thing, lambda _: None if destructor else arrive())
+try:
+    del thing
+    time.sleep(20)
+    print("not stopped")
+except KeyboardInterrupt as stop:
+    print("stopped by", stop.signal_number)
+"""
+
+
+@pytest.mark.parametrize("destructor", [False, True])
+def test_a_signal_is_not_lost_where_python_swallows_exceptions(destructor: bool) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ARRIVES_IN_A_CALLBACK % destructor], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("stopped by 15\n", "")
