@@ -26,7 +26,7 @@ git diff --cached --quiet --no-ext-diff --diff-filter=d -- \\
 if [ -x ./wrapper ]; then exec ./wrapper secrets hook run; fi
 if [ -x {python} ]; then exec {python} -m deployer secrets hook run; fi
 if command -v deploy >/dev/null 2>&1; then exec deploy secrets hook run; fi
-echo "pre-commit: the deployment tool is not here: run \`deploy secrets hook install\` again" >&2
+echo "pre-commit: the deployment tool is not here: run: deploy secrets hook install" >&2
 exit 1
 """
 

@@ -70,6 +70,9 @@ def typed(text: str, kind: str) -> Any:
                 value = json.loads(text, parse_constant=_refuse)
             except (ValueError, RecursionError):
                 value = None
+            if isinstance(value, list):
+                hint = "set KEY[0], KEY[1], … one by one, or use `deploy secrets edit`"
+                raise UsageError("a list cannot be set as a whole", where=f"--type {kind}", hint=hint)
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if number if kind == "number" else value is not None:
                 return value

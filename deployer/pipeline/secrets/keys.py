@@ -9,10 +9,11 @@ from deployer.config.suggestions import did_you_mean
 from deployer.errors import Location, UsageError
 
 _PART = re.compile(
-    r"""(?P<start>^|\.)(?P<word>[^-.\[\]"'=\s][^.\[\]"'=\s]*) | \[(?P<index>\d+)\]
+    r"""(?P<start>^|\.)(?P<word>\w[\w-]*) | \[(?P<index>\d+)\]
     | \[(?P<quote>["'])(?P<text>[^\[\]"']+)(?P=quote)\]""",
     re.VERBOSE,
 )
+_WORD = re.compile(r"\w[\w-]*\Z")
 _LONGEST = 300
 
 
@@ -42,14 +43,14 @@ def parse_key(text: str) -> tuple[str | int, ...]:
 
 
 def show_key(path: Path) -> str:
-    """A path as it is typed; a key with a dot in it stands in quotes."""
-    if not any(isinstance(part, str) and re.search(r"[.\[\]\"'=\s]", part) for part in path):
+    """A path as it is typed; a key with dots or the like stands in quotes."""
+    if not any(isinstance(part, str) and not _WORD.match(part) for part in path):
         return show_path(path)
     text = ""
     for part in path:
         if isinstance(part, int) and not isinstance(part, bool):
             text += f"[{part}]"
-        elif isinstance(part, str) and re.search(r"[.\[\]\"'=\s]", part):
+        elif isinstance(part, str) and not _WORD.match(part):
             text += f'["{part}"]'
         else:
             text += f".{part}" if text else str(part)
