@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -92,12 +93,13 @@ def test_recipients_become_those_of_the_rules(tmp_path: Path, content: bytes, ru
 
 
 def test_without_the_key_the_error_is_that_of_decryption(tmp_path: Path, content: bytes) -> None:
-    for change in (
+    changes: tuple[Callable[[SopsFile], object], ...] = (
         lambda one: one.set_value(content, ["A"], "s3cr3t-value"),
         lambda one: one.rotate(content),
         lambda one: one.values(content),
         lambda one: one.replace(content, "A: s3cr3t-value\n"),
-    ):
+    )
+    for change in changes:
         with pytest.raises(UnreachableError) as raised:
             change(sops(tmp_path, SOPS_AGE_KEY=""))
         assert "s3cr3t-value" not in str(raised.value)

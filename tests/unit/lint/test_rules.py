@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from deployer.errors import DeployError
 from deployer.lint.finding import RULES, Finding
 from tests.unit.lint.conftest import ENC, FILES, Lint
 
@@ -102,7 +103,8 @@ def test_a_mistake_is_found_where_it_is(
 
 
 def test_every_rule_is_tested() -> None:
-    elsewhere = {"invalid-manifest", "duplicate-host"}
+    elsewhere = {"invalid-manifest", "duplicate-host", "secret-like-value"}
+    elsewhere |= {rule for rule in RULES if rule.startswith("secrets-")}  # test_secret_files.py
     assert {one[0] for one in MISTAKES} | elsewhere == set(RULES)
 
 
@@ -196,3 +198,47 @@ def test_templates_of_the_docker_context_are_linted(lint_with: Lint) -> None:
 def test_the_documentation_has_every_rule() -> None:
     text = (Path(__file__).parents[3] / "docs/lint.md").read_text()
     assert all(f"| `{name}` | {rule.severity} | {rule.summary} |" in text for name, rule in RULES.items())
+
+
+@pytest.mark.parametrize("use", ["lookup('env', 'NOT_SET_HERE')", "lookup('env', 'HOME').split('/')[7]"])
+def test_the_environment_of_this_process_says_nothing(lint_with: Lint, use: str) -> None:
+    assert lint_with((APP, '"--loud"', f'"{{{{ {use} }}}}"')) == []
+
+
+def test_several_processes_find_what_one_finds(lint_with: Lint, monkeypatch: pytest.MonkeyPatch) -> None:
+    others = {
+        f"apps/{name}.yml": FILES[APP].replace("[Name]", ".site").replace("site.{{", f"{name}.{{{{") for name in "abc"
+    }
+    mistake = (APP, "[Name].GREETING", "[Name].GRETING")
+    alone = lint_with(mistake, files=others)
+    monkeypatch.setattr("deployer.lint.run._WORTH_A_PROCESS", 1)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    assert lint_with(mistake, files=others) == alone != []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "word"),
+    [
+        ("deployer.yml", "Lint: {Disable: [no-such-rule]}", "no rule no-such-rule"),
+        ("deployer.yml", "Lint: {Disable: missing-probe}", "a list"),
+        ("deployer.yml", "Lint: [x]", "no setting"),
+        ("deployer.yml", "Lint: {Disabled: []}", "no setting"),
+        ("deployer.yml", "Lint: {KubernetesVersion: 1.34}", "must be a text"),
+        ("deployer.yml", 'Lint: {KubernetesVersion: "1.2"}', "no schemas of Kubernetes 1.2"),
+        ("deployer.yml", "Lint: {", "YAML"),
+        ("pyproject.toml", "[tool.deploy.lint", "cannot be read"),
+        ("pyproject.toml", "[tool.deploy.lint]\nkubernetes-version = 1", "must be a text"),
+    ],
+)
+def test_wrong_settings_are_refused(lint_with: Lint, name: str, text: str, word: str) -> None:
+    with pytest.raises(DeployError) as caught:
+        lint_with(files={name: text})
+    assert caught.value.exit_code == 2
+    assert word in str(caught.value)
+
+
+def test_the_configured_version_of_kubernetes_counts(lint_with: Lint) -> None:
+    added = (APP, "              args:", "              restartPolicyRules: []\n              args:")  # since 1.34
+    assert lint_with(added) == []
+    findings = lint_with(added, files={"deployer.yml": 'Lint: {KubernetesVersion: "1.30"}'})
+    assert [one.rule for one in findings] == ["kubernetes-schema"]
