@@ -21,6 +21,9 @@ _MAX_REFERENCES = 40
 Builtins = Mapping[str, Any]
 """Variables that win over all files. A callable is called when its variable is first used."""
 
+FROM_ENVIRONMENT = "the environment variable"
+"""How the names of values begin that come from there."""
+
 Observe = Callable[[Node | None, Path, ScalarNode | None], None]
 """Told of each use of a value: its node (None: a built-in variable), its path, and the template that uses it."""
 
@@ -245,7 +248,7 @@ class Evaluator:
             failures.no_lookups()
         value = failures.environment_variable(terms[0])
         if value is not None:
-            self._touch({f"the environment variable {terms[0]}"})
+            self._touch({f"{FROM_ENVIRONMENT} {terms[0]}"})
         else:
             return options.get("default", Missing(f"the environment variable {terms[0]} is not set"))
         return value

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 from deployer.config.nodes import MappingNode
 from deployer.config.nodes import Path as KeyPath
 from deployer.config.repository import Repository
-from deployer.errors import UsageError
+from deployer.errors import DeployError, UsageError
 from deployer.lint import disabling, hosts
 from deployer.lint.finding import Finding
 from deployer.lint.hosts import Host
@@ -62,7 +64,8 @@ def _all(root: Path, names: list[str], version: str | None) -> Linted:
     if workers < 2:
         return _some(root, names, version)
     total = Linted()
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_quiet)
+    try:
         parts = [pool.submit(_part, root, names[number::workers], version) for number in range(workers)]
         for future in parts:
             part = future.result()
@@ -71,7 +74,20 @@ def _all(root: Path, names: list[str], version: str | None) -> Linted:
             total.hosts += part.hosts
             total.broken |= part.broken
             total.documents |= part.documents
+    except BrokenProcessPool as error:
+        raise DeployError("a process of lint was ended", hint="is there enough memory? name fewer apps") from error
+    except BaseException:
+        for child in active_children():  # nobody waits for them any more
+            child.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
     return total
+
+
+def _quiet() -> None:
+    """A signal to the whole group is the parent's to answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _part(root: Path, names: list[str], version: str | None) -> _Part:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deployer.config.evaluation import FROM_ENVIRONMENT
 from deployer.config.manifests import Manifest
 from deployer.config.nodes import Path, show_path
 from deployer.lint.collecting import Findings
@@ -14,12 +15,13 @@ def check(manifest: Manifest, findings: Findings, environment: str) -> None:
     """Every value made of secrets is a container's env value, or stands in the data of a Secret."""
     kind = str(manifest.content.get("kind"))
     for path, names in manifest.secrets.items():
-        if _may_hold(kind, path):
+        encrypted = sorted(name for name in names if not name.startswith(FROM_ENVIRONMENT))
+        if not encrypted or _may_hold(kind, path):
             continue
         findings.add(
             "secret-in-the-open",
             manifest.locate(path),
-            f"{show_path(path) or 'the manifest'} of this {kind} holds a secret: {', '.join(sorted(names)[:3])}",
+            f"{show_path(path) or 'the manifest'} of this {kind} holds a secret: {', '.join(encrypted[:3])}",
             _HINT,
             environment=environment,
         )

@@ -12,7 +12,8 @@ from deployer.config import manifests as manifests_of
 from deployer.config import settings as settings_of
 from deployer.config.configuration import NO_IMAGE
 from deployer.config.docker import refuse_secrets
-from deployer.config.evaluation import Evaluator
+from deployer.config.evaluation import FROM_ENVIRONMENT, Evaluator
+from deployer.config.failures import no_lookups
 from deployer.config.layers import DIRECTORY, Layer, merge
 from deployer.config.loading import LayerReader
 from deployer.config.manifests import Manifest
@@ -185,7 +186,7 @@ class Linter:
     ) -> Evaluator:
         builtins = {**variables.builtins(target, lambda: None, lambda: ""), **known}
         files = ", ".join(["the app file", *(layer.name for layer in place.layers)])
-        return Evaluator(
+        return _Offline(
             root,
             builtins,
             self._templates,
@@ -196,6 +197,16 @@ class Linter:
 
     def _observe(self, node: Node | None, path: Path, by: ScalarNode | None) -> None:
         self.result.used.add(path)
+
+
+class _Offline(Evaluator):
+    """Evaluates as everywhere alike: what the environment of this process has says nothing of the one that deploys."""
+
+    def _lookup(self, plugin: object = None, *terms: object, **options: object) -> object:
+        if plugin not in ("env", "ansible.builtin.env") or len(terms) != 1 or not isinstance(terms[0], str):
+            no_lookups()
+        self._touch({f"{FROM_ENVIRONMENT} {terms[0]}"})
+        return "environment"
 
 
 def _rendered(evaluator: Evaluator, text: str, name: str) -> None:

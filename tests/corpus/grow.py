@@ -158,7 +158,8 @@ def grow() -> list[dict[str, str]]:
     for sort, change in every:
         first.setdefault(sort, (sort, change))
     order = [*first.values(), *(one for one in every if first[one[0]] is not one)]
-    cases, seen = [], set()
+    cases: list[dict[str, str]] = []
+    seen: set[Change] = set()
     with tempfile.TemporaryDirectory() as directory:
         for sort, change in order:
             if len(cases) >= WANTED:
