@@ -309,7 +309,7 @@ def test_two_that_wait_for_a_dead_holder_do_not_both_get_the_lock() -> None:
         dns.add(other)
         return change(*arguments)
 
-    dns.change = too_late  # type: ignore[method-assign]
+    dns.change = too_late  # type: ignore[assignment, method-assign]
     with pytest.raises(HeldError), lock_of(dns, time).held(time.stop(), wait=LEASE + 30):
         pass
     assert dns.stored[other.key] == other
