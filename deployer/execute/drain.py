@@ -92,7 +92,7 @@ class Gate:
         Raises ConflictError when its health check was changed meanwhile.
         """
         standing = self._known()
-        lock = DrainLock(self._dns, standing.zone, self.place.host, self._holder, clock=self._clock, pause=self._pause)
+        lock = self._lock(standing.zone)
         with lock.held(stop):
             standing = self._known()
             if standing.drain is not None:
@@ -237,12 +237,18 @@ class Gate:
 
     def tidy(self, stop: Event) -> bool:
         """Take away a lock that a killed run has left; whether there was one. Waits until it is sure."""
-        zone = self._dns.zone(self.place.domain, self.place.zone_id)
-        lock = DrainLock(self._dns, zone, self.place.host, self._holder, clock=self._clock, pause=self._pause)
+        lock = self._lock(self._dns.zone(self.place.domain, self.place.zone_id))
         if lock.look() is None:
             return False
         with lock.held(stop):
             return True
+
+    def is_locked(self) -> bool:
+        """Whether somebody holds the lock of drains, or has left it behind."""
+        return self._lock(self._dns.zone(self.place.domain, self.place.zone_id)).look() is not None
+
+    def _lock(self, zone: HostedZone) -> DrainLock:
+        return DrainLock(self._dns, zone, self.place.host, self._holder, clock=self._clock, pause=self._pause)
 
     def _known(self) -> Standing:
         """How the region stands, with a health check that is ours to change."""

@@ -106,6 +106,23 @@ def settle(attempt: Attempt, clock: Callable[[], float] = time.monotonic) -> Tar
     return replace(attempt.unchanged(), phases=tuple(attempt.phases.timings), absence=attempt.absence)
 
 
+def is_left(traffic: Traffic | None) -> bool:
+    """Whether a run may have left a drain, or the lock of drains: to be looked at anew once the region is ours.
+
+    Raises DeployError where Route 53 cannot be asked although the settings name it.
+    """
+    if traffic is None:
+        return False
+    try:
+        standing = traffic.gate.look()
+        drain = standing.drain if standing else None
+        return (drain is not None and not drain.kept) or (standing is not None and traffic.gate.is_locked())
+    except DeployError:
+        if traffic.lenient:
+            return False
+        raise
+
+
 def after_failure(attempt: Attempt, result: TargetResult, clock: Callable[[], float] = time.monotonic) -> TargetResult:
     """The result of a failed attempt, once its region is back where that can be: what runs now must be healthy.
 

@@ -26,6 +26,7 @@ from deployer.events import Sink
 from deployer.execute.everywhere import CommandFor, ask_each, refuse
 from deployer.execute.fleet import Fleet, Member, run_fleets
 from deployer.execute.services import Services
+from deployer.execute.traffic import is_left
 from deployer.execute.watch import observe
 from deployer.execute.work import Work
 from deployer.model import DeploymentResult, Revision, Target, TargetResult
@@ -180,7 +181,7 @@ class Recovering:
 
 def _is_open(work: Work) -> bool:
     """Whether there may be something to repair: to be looked at anew once the lock is ours."""
-    if work.plan.release_action != "none":
+    if work.plan.release_action != "none" or is_left(work.traffic):
         return True
     with suppress(NotPermitted):  # whoever may read releases need not be allowed to read locks
         return work.ports.locks.look(work.app.app_name, work.namespace) is not None

@@ -13,7 +13,7 @@ from deployer.events import WarningRaised
 from deployer.execute.attempt import Attempt
 from deployer.execute.drain import Traffic
 from deployer.execute.executor import Execution
-from deployer.execute.traffic import settle
+from deployer.execute.traffic import is_left, settle
 from deployer.execute.work import RegionPorts, Work
 from deployer.model import (
     App,
@@ -27,7 +27,7 @@ from deployer.model import (
     TargetResult,
 )
 from deployer.model.dns import HealthCheck, HealthStatus
-from deployer.plan.drain import drain_of, marks
+from deployer.plan.drain import drain_of, lock_record, marks
 from deployer.plan.manifests import PreparedManifests
 from deployer.plan.manifests.canonical import canonical_text
 from deployer.plan.steps import ReleaseAction, TargetPlan
@@ -320,6 +320,26 @@ def test_a_mark_without_a_drain_is_no_drain(settled: Scene) -> None:
     assert {**check.tags, **marks(drain)} == check.tags
     settled.dns.checks["london"] = replace(check, config=replace(check.config, disabled=False, inverted=False))
     assert settle(settled.attempt).repairs == ()
+
+
+def test_what_is_left_is_known_before_the_lock_is_taken(settled: Scene) -> None:
+    traffic = settled.work.traffic
+    assert not is_left(traffic)
+    settled.dns.add(lock_record(SERVICE.host, BEN, "dead"))
+    assert is_left(traffic)
+    settled.dns.stored = make_dns().stored
+    settled.left(action="drain")
+    assert not is_left(traffic)
+    settled.dns.down = UnreachableError("Route 53 does not answer")
+    assert not is_left(traffic)
+    assert not is_left(None)
+
+
+def test_a_lock_of_drains_that_was_left_is_taken_away(settled: Scene) -> None:
+    settled.dns.add(lock_record(SERVICE.host, BEN, "dead"))
+    result = settle(settled.attempt)
+    assert any("took away the lock of drains" in repair for repair in result.repairs)
+    assert not [record for record in settled.dns.stored.values() if record.type == "TXT"]
 
 
 # Judged by Route 53's checkers.
