@@ -1,0 +1,206 @@
+"""`deploy dns`, and deployments that write DNS: a real app behind real Ingresses, and a simulated Route 53."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from deployer.sandbox.layout import INGRESS_PORT
+from deployer.sandbox.layout import REGIONS as ALL
+from tests.sandbox.helpers import Project
+from tests.sandbox.route53 import LONDON, SEOUL, VIRGINIA, Zone, ask, eventually, make_check, zone_of_its_own
+from tests.sandbox.surroundings import Json
+
+REGIONS = tuple(region.name for region in ALL)
+
+
+@pytest.fixture
+def zone() -> Iterator[Zone]:
+    with zone_of_its_own() as made:
+        yield made
+    for check in checks_of(made):
+        made.route53.delete_health_check(HealthCheckId=check["Id"])
+
+
+@pytest.fixture
+def app(project: Project, zone: Zone) -> Project:
+    """`app.ZONE`, with both hosts in its Ingress; not deployed yet."""
+    project.stage["DnsDomain"] = zone.name
+    project.stage["HealthCheck"] |= {"Port": INGRESS_PORT, "Interval": 10, "FailureThreshold": 1}
+    project.app["SubDomain"] = "app"
+    ingress = next(one for one in project.app["Helm"] if one["kind"] == "Ingress")
+    rule = copy.deepcopy(ingress["spec"]["rules"][0])
+    ingress["spec"]["rules"].append({**rule, "host": "{{ SubDomain }}.{{ DnsDomain }}"})
+    return project
+
+
+def dns(app: Project, *arguments: str, region: str = "all", code: int = 0) -> Json:
+    """The document of a `deploy dns` command, in the files' newest state."""
+    app.write()
+    verb, *options = arguments
+    return app.run("dns", verb, "local", region, app.name, "--json", *options).expect(code).document
+
+
+def of(document: Json, region: str = "london") -> Json:
+    (found,) = (each for each in document["targets"] if each["region"] == region)
+    target: Json = found
+    return target
+
+
+def checks_of(zone: Zone) -> list[dict[str, Any]]:
+    pages = zone.route53.get_paginator("list_health_checks").paginate()
+    return [
+        check
+        for page in pages
+        for check in page["HealthChecks"]
+        if check["HealthCheckConfig"].get("FullyQualifiedDomainName", "").endswith(zone.name)
+    ]
+
+
+def names(zone: Zone) -> set[tuple[str, str, str]]:
+    return {
+        (record["Name"].removesuffix(f".{zone.name}."), record["Type"], record.get("SetIdentifier", ""))
+        for record in zone.records()
+    }
+
+
+ALL_NAMES = {
+    *(("app", "A", region) for region in REGIONS),
+    *((f"app.{region}", "A", "") for region in REGIONS),
+    *((f"_deploy.app.{region}", "TXT", "") for region in REGIONS),
+}
+
+
+def test_clients_are_led_to_a_new_app_and_nothing_is_left_to_do(app: Project, zone: Zone) -> None:
+    refused = dns(app, "apply", code=4)
+    assert "no Ingress serves" in refused["errors"][0]["what"]
+    assert zone.records() == []
+
+    app.deploy(region="all").expect(0)
+    planned = dns(app, "plan", "--exit-code", code=3)
+    assert len(of(planned)["changes"]) == 4
+    assert zone.records() == []
+
+    applied = dns(app, "apply")
+    assert {each["outcome"] for each in applied["targets"]} == {"applied"}
+    assert names(zone) == ALL_NAMES
+    for region in ALL:
+        assert ask(f"app.{zone.name}", region) == [region.address]
+        assert ask(f"app.{region.name}.{zone.name}") == [region.address]
+
+    assert {each["outcome"] for each in dns(app, "plan", "--exit-code")["targets"]} == {"unchanged"}
+    dns(app, "apply")
+    assert len(checks_of(zone)) == 3
+
+    def seen() -> set[str]:
+        return {each["health"] for each in dns(app, "status")["targets"]}
+
+    eventually(seen, {"healthy"}, 30)
+
+    app.clusters["london"].patch("Deployment", app.name, {"spec": {"replicas": 0}})
+    eventually(lambda: of(dns(app, "status"))["health"], "unhealthy", 60)
+    assert of(dns(app, "status"))["healthCheck"]["reasons"]
+    eventually(lambda: ask(f"app.{zone.name}", LONDON), [VIRGINIA.address], 20)
+
+
+def test_a_deployment_writes_dns_where_it_is_managed(app: Project, zone: Zone) -> None:
+    app.stage["Dns"] = {"Manage": True}
+    first = app.deploy("--json", region="london,virginia").expect(0).document
+    assert sum(change.startswith("dns: create") for change in of(first)["changes"]) == 4
+    assert names(zone) == {one for one in ALL_NAMES if "seoul" not in "".join(one)}
+    assert ask(f"app.{zone.name}", SEOUL) == [VIRGINIA.address]
+
+    again = app.deploy("--json", region="london,virginia").expect(0).document
+    assert (of(again)["outcome"], of(again)["changes"]) == ("unchanged", [])
+
+    app.stage["HealthCheck"]["FailureThreshold"] = 5
+    changed = app.deploy("--json", region="london,virginia").expect(0).document
+    assert of(changed)["outcome"] == "unchanged"
+    assert [change.partition(": ")[0] for change in of(changed)["changes"]] == ["dns"]
+    assert {check["HealthCheckConfig"]["FailureThreshold"] for check in checks_of(zone)} == {5}
+
+    rows = app.run("status", "local", app.name, "--json").expect(0).document["targets"]
+    assert {row["region"]: row["dns"]["health"] for row in rows if row["dns"]["record"]}.keys() == {
+        "london",
+        "virginia",
+    }
+
+
+def test_a_release_stays_when_its_dns_cannot_be_written(app: Project, zone: Zone) -> None:
+    app.stage["Dns"] = {"Manage": True}
+    app.app["Helm"][2]["spec"]["rules"].pop()  # without the global host there is no record to write at first
+    app.deploy().expect(0)
+    assert names(zone) == {("app.london", "A", ""), ("_deploy.app.london", "TXT", "")}
+    app.stage["Dns"]["HostedZoneId"] = "Z00000000000000000000"
+    errors = app.deploy("--json").expect(2).document["errors"]
+    assert "there is no hosted zone Z00000000000000000000" in errors[0]["what"]
+    assert '"Manage": false' in errors[0]["hint"]
+    app.deploy("-e", json.dumps({"Dns": {"Manage": False}})).expect(0)
+
+
+def test_what_somebody_else_has_made_is_never_touched_unless_asked(app: Project, zone: Zone) -> None:
+    app.deploy(region="all").expect(0)
+    by_hand = {"Name": f"app.{zone.name}.", "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "192.0.2.1"}]}
+    other = zone.text("other", "not ours")
+    zone.apply(("CREATE", by_hand), ("CREATE", other))
+    before = zone.records()
+
+    refused = dns(app, "apply", code=4)
+    assert len(refused["errors"]) == 3
+    assert all("192.0.2.1: made by somebody else" in error["why"] for error in refused["errors"])
+    assert zone.records() == before
+
+    dns(app, "apply", "--adopt", code=4)  # nobody is there to be asked
+    assert zone.records() == before
+    dns(app, "apply", "--adopt", "--yes")
+    assert names(zone) == ALL_NAMES | {("other", "TXT", "")}
+
+
+def test_a_health_check_made_by_hand_is_taken_over_with_its_record(app: Project, zone: Zone) -> None:
+    app.deploy().expect(0)
+    check = make_check(zone, LONDON, INGRESS_PORT)
+    zone.apply(("CREATE", zone.alias("app.london", LONDON)), ("CREATE", zone.alias("app", LONDON, check)))
+    assert dns(app, "plan", region="london")["targets"][0]["conflicts"]
+    taken = dns(app, "apply", "--adopt", "--yes", region="london")
+    assert [one["Id"] for one in checks_of(zone)] == [check]
+    assert ["health check" in change for change in taken["targets"][0]["changes"]].count(True) == 1
+    assert dns(app, "plan", "--exit-code", region="london")["targets"][0]["outcome"] == "unchanged"
+
+
+def test_a_wildcard_serves_the_regional_host(app: Project, zone: Zone) -> None:
+    app.deploy().expect(0)
+    zone.apply(("CREATE", zone.alias("*.london", LONDON)))
+    dns(app, "apply", region="london")
+    assert names(zone) == {("\\052.london", "A", ""), ("app", "A", "london")}
+    assert ask(f"app.london.{zone.name}") == [LONDON.address]
+
+
+def test_a_region_that_left_the_app_is_shown_and_pruned(app: Project, zone: Zone) -> None:
+    app.deploy(region="all").expect(0)
+    dns(app, "apply")
+    app.app["Environments"] = ["local.london", "local.virginia"]
+    assert len(dns(app, "plan", "--exit-code", code=3)["leftovers"]) == 4
+    dns(app, "apply")
+    assert names(zone) == ALL_NAMES
+    dns(app, "apply", "--prune", "--yes")
+    assert names(zone) == {one for one in ALL_NAMES if "seoul" not in "".join(one)}
+    assert len(checks_of(zone)) == 2
+    assert ask(f"app.{zone.name}", SEOUL) == [VIRGINIA.address]
+
+
+def test_no_record_leads_to_a_region_that_does_not_answer(app: Project, zone: Zone) -> None:
+    app.deploy(region="all").expect(0)
+    app.clusters["seoul"].patch("Deployment", app.name, {"spec": {"replicas": 0}})
+    app.stage["HealthCheck"]["Timeout"] = 2
+    document = dns(app, "apply", code=1)
+    assert {each["region"]: each["outcome"] for each in document["targets"]} == {
+        "london": "applied",
+        "virginia": "applied",
+        "seoul": "failed",
+    }
+    assert ("app", "A", "seoul") not in names(zone)
+    assert ask(f"app.{zone.name}", SEOUL) == [VIRGINIA.address]
