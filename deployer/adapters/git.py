@@ -39,9 +39,10 @@ class GitFiles:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._environ = {**os.environ, "LC_ALL": "C"}
-        for name in ("GIT_DIR", "GIT_INDEX_FILE"):  # git gives them to hooks, relative to where it starts those
-            if value := self._environ.get(name):
-                self._environ[name] = os.path.abspath(value)  # noqa: PTH100 -- links must stay
+        if index := self._environ.get("GIT_INDEX_FILE"):  # git gives it to hooks, relative to where it starts those
+            self._environ["GIT_INDEX_FILE"] = os.path.abspath(index)  # noqa: PTH100 -- links must stay
+        if "GIT_WORK_TREE" not in self._environ:  # alone it would make any directory the top of the work tree
+            self._environ.pop("GIT_DIR", None)
 
     def resolve(self, revision: str) -> str:
         """The commit that a revision names. Raises UsageError."""

@@ -20,6 +20,7 @@ _SCRIPT = """\
 #!/bin/sh
 {mark}
 case ${{GIT_INDEX_FILE:-/}} in /*) ;; *) GIT_INDEX_FILE=$PWD/$GIT_INDEX_FILE; export GIT_INDEX_FILE ;; esac
+[ -n "$GIT_WORK_TREE" ] || unset GIT_DIR # with it, git takes every directory for the top of the work tree
 cd "$(git rev-parse --show-toplevel)"/{below} 2>/dev/null || exit 0 # a commit without a deployment repository
 git diff --cached --quiet --no-ext-diff --diff-filter=d -- \\
     'group_vars/secrets_*' 'group_vars/*crypted*' 'group_vars/*.dec*' 'group_vars/plain*' && exit 0
