@@ -46,7 +46,10 @@ def secrets() -> None:
 
 @app.command()
 def edit(stage: Stage, region: RegionOrNone = None, directory: Directory = None, debug: Debug = False) -> None:
-    """Open a secrets file in $VISUAL or $EDITOR, in a file in memory that is gone afterwards."""
+    """Open a secrets file in your editor.
+
+    $VISUAL or $EDITOR gets a file in memory, which is gone afterwards. Comments and the order of keys stay.
+    """
     from deployer.adapters.editor import Editor
     from deployer.config.secret_files import secret_file
     from deployer.pipeline.secrets.editing import edit as run
@@ -72,7 +75,9 @@ def set_(
     directory: Directory = None,
     debug: Debug = False,
 ) -> None:
-    """Set one key. The value is asked for, or read from standard input; it is never an argument.
+    """Set one key.
+
+    The value is asked for, or read from standard input; it is never an argument.
 
     deploy secrets set prod Values.myapp.PASSWORD
 
@@ -101,7 +106,7 @@ def set_(
 
 @app.command(context_settings=_ANY_WORDS)
 def unset(stage: Stage, words: Words = None, directory: Directory = None, debug: Debug = False) -> None:
-    """Take a key, with all below it, out of a secrets file."""
+    """Take a key out, with all below it."""
     from deployer.pipeline.secrets.changing import unset_value
     from deployer.pipeline.secrets.keys import parse_key, show_key
     from deployer.wiring import Wiring
@@ -123,7 +128,10 @@ def keys(
     directory: Directory = None,
     debug: Debug = False,
 ) -> None:
-    """List the keys in a stage's secrets files with their types, never a value. Nothing is decrypted."""
+    """List the keys and their types.
+
+    Never a value: nothing is decrypted.
+    """
     from deployer.config import Repository
     from deployer.config.secret_files import all_secret_files
     from deployer.pipeline.secrets.listing import list_keys

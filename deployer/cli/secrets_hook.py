@@ -34,7 +34,7 @@ exit 1
 
 @app.callback()
 def hook() -> None:
-    """Git's pre-commit hook that refuses plaintext among secrets."""
+    """Install git's hook against plaintext."""
 
 
 @app.command()

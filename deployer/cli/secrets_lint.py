@@ -34,8 +34,10 @@ def lint(
     directory: Directory = None,
     debug: Debug = False,
 ) -> None:
-    """Look for plaintext among secrets, recipients that differ from .sops.yaml, keys that open another stage's files,
-    and keys of a region that another lacks. Offline: nothing is decrypted, unless with --open.
+    """Look for mistakes in secrets files, offline.
+
+    Plaintext among secrets, recipients that differ from .sops.yaml, keys that open another stage's files, and keys of
+    a region that another lacks. Nothing is decrypted, unless with --open.
     """
     from dataclasses import replace
 

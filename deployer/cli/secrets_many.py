@@ -31,13 +31,15 @@ def diff(
     directory: Directory = None,
     debug: Debug = False,
 ) -> None:
-    """Show which keys changed since a git revision, with keyed fingerprints in the place of values.
+    """Show which keys changed since a git revision.
 
-    A fingerprint is an HMAC under the stage's FingerprintKey: the same value has the same one.
+    Fingerprints stand in the place of values.
+
+    They are an HMAC under the stage's FingerprintKey: the same value has the same one.
     """
     from deployer.adapters.git import GitFiles
     from deployer.cli.messages import show_error
-    from deployer.config.secret_files import all_secret_files, named_secret_file
+    from deployer.config.secret_files import all_secret_files, check_place, named_secret_file
     from deployer.pipeline.secrets.differing import Comparison
     from deployer.report.secrets import change_lines, changes_document
     from deployer.wiring import Wiring
@@ -53,7 +55,11 @@ def diff(
         stages = {file.stage for file in here.values()}
         if stage is not None and stage not in stages:
             wiring.repository.check_stage(stage, wiring.repository.apps)
-        regions = {None, *(region.split(",") if region and region != "all" else [])}
+        names = [name.strip() for name in region.split(",")] if region and region != "all" else []
+        for name in names:
+            if stage is not None and not any((file.stage, file.region) == (stage, name) for file in here.values()):
+                check_place(wiring.repository, stage, name)
+        regions = {None, *names}
         wanted = [
             file
             for _, file in sorted(here.items())
@@ -85,7 +91,9 @@ def rotate(
     directory: Directory = None,
     debug: Debug = False,
 ) -> None:
-    """Give files new data keys, and the recipients that .sops.yaml has for them. Values stay what they are.
+    """Give files new data keys.
+
+    They also get the recipients that .sops.yaml has for them. Values stay what they are.
 
     Run it again after an interruption: what was done is not done twice. Who had a file's key may know its values:
     where somebody has left, change those, too.
@@ -117,6 +125,8 @@ def rotate(
             raise interruption(stop) from None
     if as_json:
         print_result(json.dumps(rotated_document(done, errors), indent=2))
+    elif not files:
+        print_result("there are no secrets files")
     else:
         print_result(f"{sum(one.state != 'failed' for one in done)} of {len(files)} files have new data keys")
     if errors:

@@ -50,7 +50,7 @@ def check_place(repository: Repository, stage: str, region: str | None) -> None:
     known = repository.regions(stage, repository.apps)
     if region is not None and region not in known:
         listed = f"the regions are {', '.join(known)}" if known else f"{stage} has no regions"
-        raise UsageError(f"there is no such region in stage {stage}", hint=did_you_mean(region, known) or listed)
+        raise UsageError(f"there is no region {region} in stage {stage}", hint=did_you_mean(region, known) or listed)
 
 
 def all_secret_files(repository: Repository, stage: str | None = None, regions: str | None = None) -> list[SecretFile]:
