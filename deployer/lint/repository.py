@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from deployer.config import apps
 from deployer.config.layers import DIRECTORY, layer_files
 from deployer.config.nodes import MappingNode, Path, SequenceNode, scalars, show_path
-from deployer.config.repository import COMMANDS, Repository
+from deployer.config.repository import COMMANDS, SECRETS_PREFIX, Repository
 from deployer.config.suggestions import near
 from deployer.errors import DeployError, Location
 from deployer.lint.collecting import Findings
@@ -59,9 +59,11 @@ def check_stages(repository: Repository, findings: Findings) -> None:
     """No stage that group_vars has a file for is called like a command."""
     for stage in repository.stages:
         if stage in COMMANDS:
+            files = sorted(path.name for path in (repository.root / DIRECTORY).iterdir())
+            named = (name for name in files if name.removeprefix(SECRETS_PREFIX).partition(".")[0] == stage)
             findings.add(
                 "reserved-name",
-                Location(f"{DIRECTORY}/{stage}.yml"),
+                Location(f"{DIRECTORY}/{next(named, stage)}"),
                 f"a stage cannot be called {stage}: that is a command",
                 "give the stage another name",
             )

@@ -242,3 +242,11 @@ def test_the_configured_version_of_kubernetes_counts(lint_with: Lint) -> None:
     assert lint_with(added) == []
     findings = lint_with(added, files={"deployer.yml": 'Lint: {KubernetesVersion: "1.30"}'})
     assert [one.rule for one in findings] == ["kubernetes-schema"]
+
+
+def test_no_app_and_no_stage_is_called_like_a_command(lint_with: Lint) -> None:
+    findings = lint_with(files={"apps/plan.yml": FILES[APP], "group_vars/secrets.london.yml": ""})
+    assert {(one.rule, one.file) for one in findings} == {
+        ("reserved-name", "apps/plan.yml"),
+        ("reserved-name", "group_vars/secrets.london.yml"),
+    }
