@@ -46,11 +46,17 @@ def lint(
     from deployer.report.lint import FORMATS
 
     if open_files:
+        from deployer.adapters import process
         from deployer.wiring import Wiring
 
         with Wiring(directory, "") as wiring:
             findings = lint_secrets(
-                wiring.repository, stage, region, disable=disable or (), open_file=wiring.encrypted_file
+                wiring.repository,
+                stage,
+                region,
+                disable=disable or (),
+                open_file=wiring.encrypted_file,
+                interrupt=process.stop_all,
             )
     else:
         repository = Repository.find(Path.cwd(), directory)

@@ -98,6 +98,7 @@ def rotate(
     Run it again after an interruption: what was done is not done twice. Who had a file's key may know its values:
     where somebody has left, change those, too.
     """
+    from deployer.adapters import process
     from deployer.cli.messages import show_error
     from deployer.config.secret_files import all_secret_files
     from deployer.pipeline.secrets.rotation import Progress
@@ -119,7 +120,7 @@ def rotate(
         if afresh:
             progress.forget()
         try:
-            errors = run(wiring.root, files, wiring.encrypted_file, progress, told)
+            errors = run(wiring.root, files, wiring.encrypted_file, progress, told, interrupt=process.stop_all)
         except KeyboardInterrupt as stop:
             sys.stderr.write("stopped; the same command goes on with the rest\n")
             raise interruption(stop) from None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -257,3 +259,22 @@ def test_two_who_set_at_once_do_not_lose_a_value(project: Project) -> None:
         thread.join()
     assert results == [0, 0, 0]
     assert {"K0", "K1", "K2"} <= set(values(project))
+
+
+def test_a_signal_ends_a_rotation_that_waits_for_kms(project: Project) -> None:
+    files = {path: path.read_bytes() for path in (project.root / "group_vars").iterdir()}
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        config = project.root / ".sandbox/aws-config"
+        keys = "aws_access_key_id = a\naws_secret_access_key = b\n"
+        config.write_text(f"[profile local]\nregion = eu-west-2\nendpoint_url = {address}\n{keys}")
+        running = project.start("secrets", "rotate", "local")
+        connection, _ = silent.accept()
+        with connection, Watch(running.process.pid) as watch:
+            running.process.send_signal(signal.SIGINT)
+            done = running.done().expect(130)
+    assert done.seconds < 60
+    assert "the same command goes on" in done.stderr
+    assert not watch.orphans
+    assert {path: path.read_bytes() for path in (project.root / "group_vars").iterdir()} == files

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from deployer.config.layers import DIRECTORY, SUFFIXES
@@ -26,8 +26,11 @@ def lint_secrets(
     *,
     disable: Sequence[str] = (),
     open_file: OpenFile | None = None,
+    interrupt: Callable[[], None] = lambda: None,
 ) -> list[Finding]:
     """What is wrong with secrets files, sorted by place. With `open_file` each is opened, too, which checks its MAC.
+
+    On a signal `interrupt` ends what runs.
 
     Raises UsageError for an unknown stage or region, UnreachableError when a file's key is out of reach.
     """
@@ -36,18 +39,26 @@ def lint_secrets(
     findings = Findings()
     check_secrets(repository, stage, regions, findings)
     if open_file is not None:
-        _open_all(all_secret_files(repository, stage, regions), open_file, findings)
+        _open_all(all_secret_files(repository, stage, regions), open_file, findings, interrupt)
     return sorted(disabling.kept(findings.all(), repository.root, disabled))
 
 
-def _open_all(files: Sequence[SecretFile], open_file: OpenFile, findings: Findings) -> None:
+def _open_all(
+    files: Sequence[SecretFile], open_file: OpenFile, findings: Findings, interrupt: Callable[[], None]
+) -> None:
     unreachable = []
     with ThreadPoolExecutor(_WORKERS, thread_name_prefix="sops") as pool:
-        for file, error in zip(files, pool.map(lambda file: _opened(file, open_file), files), strict=True):
-            if isinstance(error, ConfigurationError):
-                findings.error(error, home=file.name, rule="secrets-changed-by-hand")
-            elif error is not None:
-                unreachable.append(error)
+        try:
+            errors = list(pool.map(lambda file: _opened(file, open_file), files))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            interrupt()
+            raise
+    for file, error in zip(files, errors, strict=True):
+        if isinstance(error, ConfigurationError):
+            findings.error(error, home=file.name, rule="secrets-changed-by-hand")
+        elif error is not None:
+            unreachable.append(error)
     raise_all(unreachable)
 
 

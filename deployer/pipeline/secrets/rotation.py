@@ -64,12 +64,19 @@ class Progress:
 
 
 def rotate(
-    root: Path, files: Sequence[SecretFile], open_file: OpenFile, progress: Progress, told: Told
+    root: Path,
+    files: Sequence[SecretFile],
+    open_file: OpenFile,
+    progress: Progress,
+    told: Told,
+    *,
+    interrupt: Callable[[], None] = lambda: None,
 ) -> list[DeployError]:
     """Renew the data key of each file, and its recipients where `.sops.yaml` has others; the errors, file by file.
 
     Several files at a time; `told` learns of each as it ends, with how many are done and how many there are. Each file
-    is replaced as a whole. What was rotated by a run that did not finish within the last day is not rotated again.
+    is replaced as a whole; on a signal `interrupt` ends what runs, and no other file is begun. What was rotated by a
+    run that did not finish within the last day is not rotated again.
     """
     lock = threading.Lock()
     over = threading.Event()
@@ -97,6 +104,7 @@ def rotate(
             errors = [error for error in pool.map(work, files) if error is not None]
         except BaseException:
             over.set()
+            interrupt()
             raise
     if not errors and not over.is_set():
         progress.forget()
