@@ -6,6 +6,7 @@ import contextlib
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from deployer.adapters.aws.profiles import choose_profile
 from deployer.config import Configuration, Inputs, Loaded, Repository, load_each
-from deployer.errors import DeployError, Location, UsageError
+from deployer.errors import DeployError, InterruptedBySignal, Location, UsageError
 from deployer.events import Sink
 from deployer.execute.dns_ports import Dns, LoadBalancers, NameServers
 from deployer.execute.phases import Phases
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     import httpx2
 
     from deployer.adapters.aws.session import Session, Sessions
-    from deployer.config.explaining import Explanation
     from deployer.adapters.sops import SopsFile
+    from deployer.config.explaining import Explanation
     from deployer.config.releases import Release
     from deployer.config.secret_files import SecretFile
 
@@ -65,6 +66,8 @@ class Wiring:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if isinstance(error, (KeyboardInterrupt, InterruptedBySignal)):
+            threading.Thread(target=_stop_programs, daemon=True).start()
         self._stack.close()
 
     @property
@@ -433,3 +436,12 @@ def cache_directory() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("deployer"))
+
+
+def _stop_programs() -> None:
+    """End what threads are waiting for (SOPS, for instance), more than once: one may just be starting."""
+    from deployer.adapters import process
+
+    for _ in range(10):
+        process.stop_all()
+        time.sleep(0.2)

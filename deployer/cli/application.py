@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
@@ -18,8 +18,8 @@ from deployer import __version__
 from deployer.cli.commands import COMMANDS, DEFAULT_COMMAND
 from deployer.errors import DeployError, InterruptedBySignal, Stop, interruption
 
-_AT_ONCE = 0.01
-"""Seconds after which a signal that was swallowed comes once more."""
+_SOON = 0.01
+"""Seconds after which a signal that came at a bad moment comes once more."""
 
 
 class LazyCommands(TyperGroup):
@@ -183,18 +183,23 @@ def _defect(error: Exception) -> DeployError:
 def _raise_on_signals() -> None:
     """SIGTERM and SIGHUP end us as Ctrl-C does: as an exception, so that everything is cleaned up on the way out."""
 
-    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-        raise Stop(number)
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        # Python takes the lock of all imports a moment before the block that gives it back.
+        if frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
+            again(number)
+        else:
+            raise Stop(number)
+
+    def again(number: int) -> None:
+        signal.signal(signal.SIGALRM, lambda _, frame: interrupt(number, frame))
+        signal.setitimer(signal.ITIMER_REAL, _SOON)
 
     usual = sys.unraisablehook
 
     def swallowed(lost: sys.UnraisableHookArgs) -> None:
-        # Destructors and callbacks of weak references (every import has one) swallow what is raised in them, and so
-        # would this function: the signal comes once more as soon as they are through.
+        # Destructors and callbacks of weak references swallow what is raised in them, and so would this function.
         if isinstance(lost.exc_value, Stop):
-            number = lost.exc_value.signal_number
-            signal.signal(signal.SIGALRM, lambda _, frame: interrupt(number, frame))
-            signal.setitimer(signal.ITIMER_REAL, _AT_ONCE)
+            again(lost.exc_value.signal_number)
         else:
             usual(lost)
 

@@ -29,7 +29,7 @@ _WORKERS = 8
 
 
 class LayerReader:
-    """The content of group_vars files. Use it in a `with` block, which ends when SOPS has ended.
+    """The content of group_vars files. Use it in a `with` block, which ends when SOPS has ended, or a signal arrives.
 
     `start` reads the layers of a stage and region and sends the encrypted ones to SOPS; `contents` waits for them.
     `open_too` is as in `encrypted.with_positions`.
@@ -62,7 +62,9 @@ class LayerReader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        # A signal is not kept waiting for SOPS, which may wait for KMS: whoever started it ends it.
+        signalled = error is not None and not isinstance(error, Exception)
+        self._pool.shutdown(wait=not signalled, cancel_futures=True)
 
     def start(self, stage: str, region: str) -> tuple[tuple[Layer, ...], AwsAccess]:
         """Begin with a stage and region: its layers that exist, least specific first, and how its AWS is reached.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from tests.sandbox.helpers import Project, with_image
 from tests.sandbox.leaks import Search
 from tests.sandbox.locks import somebody_elses_lock
 from tests.sandbox.processes import Watch
+from tests.sandbox.region import eventually
 from tests.sandbox.surroundings import artefacts, ask, unique
 from tests.sandbox.tool import Done
 
@@ -97,13 +99,15 @@ def slow_file() -> Iterator[str]:
 def slow_sops(project: Project) -> Iterator[None]:
     directory, path = project.directory / "slow", project.environment["PATH"]
     directory.mkdir(exist_ok=True)
-    (directory / "sops").write_text("#!/bin/sh\n[ $1 = --version ] || exec sleep 61\nexec echo sops 3.13.3\n")
+    slow = "[ $1 = --version ] || { touch $0.begun; exec sleep 61; }"
+    (directory / "sops").write_text(f"#!/bin/sh\n{slow}\nexec echo sops 3.13.3\n")
     (directory / "sops").chmod(0o755)
     project.environment["PATH"] = f"{directory}:{path}"
     try:
         yield
     finally:
         project.environment["PATH"] = path
+        shutil.rmtree(directory)
 
 
 @contextmanager
@@ -151,6 +155,8 @@ def cut_off(project: Project, said: str, *numbers: Signals) -> Done:
     running = project.start("local", "london", project.name, "-v", "--lock-wait", "60s")
     with Watch(running.process.pid, pause=0.02) as watch:
         running.wait_for(said)
+        if (slow := project.directory / "slow/sops").exists():
+            eventually(slow.with_suffix(".begun").exists)
         for number in numbers:
             running.signal(number)
         done = running.done(ENDING)

@@ -37,3 +37,26 @@ def test_a_signal_is_not_lost_where_python_swallows_exceptions(destructor: bool)
         [sys.executable, "-c", ARRIVES_IN_A_CALLBACK % destructor], capture_output=True, text=True, check=False
     )
     assert (done.stdout, done.stderr) == ("stopped by 15\n", "")
+
+
+ARRIVES_IN_AN_IMPORT = """
+import signal, time
+from types import SimpleNamespace
+from deployer.cli.application import _raise_on_signals
+
+_raise_on_signals()
+importing = SimpleNamespace(f_code=SimpleNamespace(co_filename="<frozen importlib._bootstrap>"))
+signal.getsignal(signal.SIGTERM)(signal.SIGTERM, importing)
+print("goes on")
+try:
+    time.sleep(20)
+    print("not stopped")
+except KeyboardInterrupt as stop:
+    print("stopped by", stop.signal_number)
+"""
+
+
+def test_a_signal_leaves_no_import_half_done() -> None:
+    """The lock of all imports would be held for ever, had it just been taken."""
+    done = subprocess.run([sys.executable, "-c", ARRIVES_IN_AN_IMPORT], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("goes on\nstopped by 15\n", "")

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from deployer.config import Configuration, Inputs, load, load_each
+from deployer.config.loading import LayerReader
+from deployer.config.templating import Templates
+from deployer.config.variables import extra_variables
 from deployer.errors import ConfigurationError, DeployError, ErrorGroup, UnreachableError, UsageError
 from deployer.model import Target
 
@@ -66,6 +69,25 @@ def test_files_are_decrypted_once_and_at_the_same_time(make_repository: MakeRepo
     configurations = load(repository, [LONDON, SEOUL], decrypt=decrypt)
     assert sorted(asked) == sorted(names)
     assert [one.value(("A",)) for one in configurations] == ["secrets_prod.london.yml", "secrets_prod.seoul.yml"]
+
+
+def test_a_signal_does_not_wait_for_sops(make_repository: MakeRepository) -> None:
+    begun, over = threading.Event(), threading.Event()
+    ended: list[bool] = []
+
+    def decrypt(file: Path, *, profile: str | None, config_file: str | None = None) -> Any:
+        begun.set()
+        ended.append(over.wait(30))
+        return {}
+
+    repository = make_repository({"group_vars/secrets_prod.yml": "A: ENC[x]\n" + SOPS})
+    reader = LayerReader(repository.root, decrypt, Templates(), extra=extra_variables(()))
+    with pytest.raises(KeyboardInterrupt), reader:
+        reader.start("prod", "london")
+        begun.wait(30)
+        raise KeyboardInterrupt
+    assert ended == []
+    over.set()
 
 
 def test_every_error_of_every_target_is_told_once(make_repository: MakeRepository) -> None:
