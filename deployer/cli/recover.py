@@ -43,10 +43,11 @@ def recover(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Repair what an interrupted run left: a lock, a pending or failed release, one that nobody has verified.
+    """Repair what an interrupted run left: a lock, a release that is pending, failed or unverified, a drained region.
 
-    What runs well is verified, anything else goes back to the last good revision. A deployment that stopped between its
-    regions is told, with the commands that finish it or take it back.
+    What runs well is verified, anything else goes back to the last good revision; a drained region goes back into DNS
+    once it is healthy. A deployment that stopped between its regions is told, with the commands that finish it or take
+    it back.
     """
     run(
         Asked(
