@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import active_children, get_context
 from pathlib import Path
@@ -64,9 +65,10 @@ def _all(root: Path, names: list[str], version: str | None) -> Linted:
     if workers < 2:
         return _some(root, names, version)
     total = Linted()
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_quiet)
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
     try:
-        parts = [pool.submit(_part, root, names[number::workers], version) for number in range(workers)]
+        with _signals_held():
+            parts = [pool.submit(_part, root, names[number::workers], version) for number in range(workers)]
         for future in parts:
             part = future.result()
             total.findings.merge(part.findings)
@@ -85,9 +87,14 @@ def _all(root: Path, names: list[str], version: str | None) -> Linted:
     return total
 
 
-def _quiet() -> None:
-    """A signal to the whole group is the parent's to answer."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Processes that are started inside never see Ctrl-C: that is their parent's to answer, in one voice."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _part(root: Path, names: list[str], version: str | None) -> _Part:
