@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.adapters import process
-from deployer.adapters.sops import faults
+from deployer.adapters.sops import change_faults
 from deployer.adapters.sops.decryptor import TIMEOUT, environment
 from deployer.errors import ConfigurationError, DeployError, UnreachableError
 
@@ -128,7 +128,7 @@ class SopsFile:
             raise UnreachableError(error.what, where=self._where, hint=hint) from None
         if not result.ok and result.returncode not in accepted:
             message = result.stderr.decode("utf-8", "replace")
-            raise faults.explain_change(
+            raise change_faults.explain_change(
                 result.returncode, message, file=self._where, profile=self._profile, config_file=self._config_file
             )
         return result.stdout

@@ -20,7 +20,7 @@ _MOST_KEYS_NAMED = 6
 
 
 @dataclass(frozen=True, slots=True)
-class _Cause:
+class Cause:
     """A reason why a key did not help. `phrases` is a pattern of sops' message, in any case and on one line."""
 
     phrases: str
@@ -42,7 +42,7 @@ def _say(text: str) -> Callable[[str | None], str]:
 
 # The first that fits any of the file's keys is the error: what the user can mend stands before what time may mend.
 _CAUSES = (
-    _Cause(
+    Cause(
         r"failed to get shared config profile",
         ConfigurationError,
         "there is no such AWS profile",
@@ -53,35 +53,35 @@ _CAUSES = (
             else "correct AWS_PROFILE"
         ),
     ),
-    _Cause(
+    Cause(
         r"signature (?:expired|not yet current)|RequestTimeTooSkewed",
         UnreachableError,
         "AWS refused our request because our clock is wrong",
         "clock is wrong",
         _say("set this machine's clock (timedatectl)"),
     ),
-    _Cause(
+    Cause(
         r"cached SSO token|InvalidGrantException|SSO session|GetRoleCredentials.{0,200}UnauthorizedException",
         UnreachableError,
         "the AWS sign-in has expired or was never made",
         "not signed in",
         _login,
     ),
-    _Cause(
+    Cause(
         r"ExpiredToken|token .{0,40}expired|session has expired",
         UnreachableError,
         "the AWS credentials have expired",
         "credentials have expired",
         _login,
     ),
-    _Cause(
+    Cause(
         r"assume role with MFA|AssumeRoleTokenProvider",
         UnreachableError,
         "the AWS profile asks for an MFA code, which SOPS cannot ask for",
         "profile asks for an MFA code",
         _login,
     ),
-    _Cause(
+    Cause(
         r"UnrecognizedClientException|InvalidClientTokenId|InvalidSignatureException|SignatureDoesNotMatch"
         r"|IncompleteSignature|security token included in the request is invalid",
         UnreachableError,
@@ -89,21 +89,21 @@ _CAUSES = (
         "credentials not accepted",
         _say("check the access key of the profile; a key of a user can be revoked or mistyped"),
     ),
-    _Cause(
+    Cause(
         r"no EC2 IMDS role found|static credentials are empty|no valid credential|NoCredentialProviders",
         UnreachableError,
         "there are no AWS credentials",
         "no credentials",
         _login,
     ),
-    _Cause(
+    Cause(
         r"process provider error|credential_process",
         UnreachableError,
         "the AWS credentials could not be fetched",
         "credential_process failed",
         _login,
     ),
-    _Cause(
+    Cause(
         r"ciphertext refers to a customer master key that does not exist",
         UnreachableError,
         "KMS has no such key in this account, or does not allow kms:Decrypt with it",
@@ -112,7 +112,7 @@ _CAUSES = (
             "the profile may be of another account; for the stage local `deploy sandbox up` makes keys and files anew"
         ),
     ),
-    _Cause(
+    Cause(
         r"AccessDenied|not authorized to perform",
         UnreachableError,
         "AWS does not allow kms:Decrypt",
@@ -122,21 +122,21 @@ _CAUSES = (
             "stage local `deploy sandbox up` makes keys and files anew"
         ),
     ),
-    _Cause(
+    Cause(
         r"DisabledException|KMSInvalidState|pending deletion|is disabled",
         UnreachableError,
         "the KMS key is disabled or about to be deleted",
         "key is disabled",
         _say("enable the key in KMS, or cancel its deletion"),
     ),
-    _Cause(
+    Cause(
         r"InvalidCiphertext|encryption context|IncorrectKeyException",
         ConfigurationError,
         "the data key in the secrets file is not one of this KMS key",
         "does not fit the key",
         _say("the `sops` part of the file was changed by hand: restore the file from git"),
     ),
-    _Cause(
+    Cause(
         r"KMS.{0,400}(?:NotFoundException|does not exist)",
         ConfigurationError,
         "the KMS key does not exist",
@@ -145,14 +145,14 @@ _CAUSES = (
             "the profile may be of another account; for the stage local `deploy sandbox up` makes keys and files anew"
         ),
     ),
-    _Cause(
+    Cause(
         r"Throttling|LimitExceeded|TooManyRequests",
         UnreachableError,
         "KMS limits our requests",
         "too many requests",
         _say("try again in a minute"),
     ),
-    _Cause(
+    Cause(
         r"request send failed|no such host|connection refused|connection reset|timeout|deadline exceeded|unreachable"
         r"|no route to host|x509|tls:|proxyconnect|StatusCode: 5\d\d|\bEOF\b",
         UnreachableError,
@@ -160,7 +160,7 @@ _CAUSES = (
         "not reached",
         _say("check the network, VPN or proxy; for the stage local `deploy sandbox up` starts its KMS"),
     ),
-    _Cause(
+    Cause(
         r"age identit|identity matched|age1|GnuPG|gpg|pgp|secret key",
         UnreachableError,
         "none of the file's keys is on this machine",
@@ -168,7 +168,7 @@ _CAUSES = (
         _say("ask a colleague who can decrypt the file to add your key: `sops updatekeys FILE`"),
     ),
 )
-_UNKNOWN = _Cause(
+UNKNOWN = Cause(
     "",
     UnreachableError,
     "none of the file's keys could be used",
@@ -203,49 +203,11 @@ def explain(
             return ConfigurationError("the secrets file does not exist", where=file)
     if returncode < 0:
         return DeployError("sops was ended from outside", where=file, why=f"signal {-returncode}")
-    return _unreadable(returncode, message, file)
+    return unreadable(returncode, message, file)
 
 
-def explain_change(
-    returncode: int, message: str, *, file: str, profile: str | None = None, config_file: str | None = None
-) -> DeployError:
-    """The error for an exit status and standard error of a command that changes or makes a file."""
-    if returncode in (128, 51, 25, 100) or returncode < 0:
-        return explain(returncode, message, file=file, profile=profile, config_file=config_file)
-    if "no matching creation rules" in message or "config file not found" in message:
-        return ConfigurationError(
-            "no rule of .sops.yaml is for this file",
-            where=file,
-            hint="add a creation rule with its path_regex and keys",
-        )
-    if "error loading config" in message:
-        return ConfigurationError("sops cannot use .sops.yaml", where=file, why="it is not what sops expects")
-    if re.search(r"data key|master key|encrypt", message, re.IGNORECASE) and _cause(flat := _flat(message)) != _UNKNOWN:
-        cause = _cause(flat)
-        with_profile = f" (profile {profile}{f' of {config_file}' if config_file else ''})" if profile else ""
-        return cause.kind(
-            cause.what.replace("kms:Decrypt", "kms:Encrypt"),
-            where=f"{file}{with_profile}",
-            why="a new data key could not be encrypted",
-            hint=cause.hint(profile).replace("FILE", file).replace("kms:Decrypt", "kms:Encrypt"),
-        )
-    if returncode == 1 and any(word in message for word in ("yaml:", "unmarshal", "metadata", "already defined")):
-        return _unreadable(returncode, message, file)
-    return ConfigurationError(
-        "sops could not make the change",
-        where=file,
-        why=f"exit status {returncode}",
-        hint="the file is as it was; `sops edit FILE` with the same AWS_PROFILE shows sops' own words".replace(
-            "FILE", file
-        ),
-    )
-
-
-def _flat(message: str) -> str:
-    return " ".join(message.replace("|", " ").split())
-
-
-def _unreadable(returncode: int, message: str, file: str) -> DeployError:
+def unreadable(returncode: int, message: str, file: str) -> DeployError:
+    """The error for a file whose content sops could not read."""
     line = _LINE.search(message)
     where = f"{file}:{line[1]}" if line else file
     hint = "restore it from git, and change it with `sops FILE`"
@@ -269,7 +231,7 @@ def _unreadable(returncode: int, message: str, file: str) -> DeployError:
 
 def _no_key(message: str, file: str, profile: str | None, config_file: str | None) -> DeployError:
     keys = _failed_keys(message)
-    causes = {key: _cause(text) for key, text in keys.items()} or {"": _cause(" ".join(message.split()))}
+    causes = {key: cause_of(text) for key, text in keys.items()} or {"": cause_of(" ".join(message.split()))}
     cause = min(causes.values(), key=lambda each: _CAUSES.index(each) if each in _CAUSES else len(_CAUSES))
     reasons = []
     for key, each in list(causes.items())[:_MOST_KEYS_NAMED]:
@@ -294,8 +256,9 @@ def _no_key(message: str, file: str, profile: str | None, config_file: str | Non
     )
 
 
-def _cause(text: str) -> _Cause:
-    return next((cause for cause in _CAUSES if re.search(cause.phrases, text, re.IGNORECASE)), _UNKNOWN)
+def cause_of(text: str) -> Cause:
+    """What a key's message, on one line, is about; `UNKNOWN` when no phrase of ours is in it."""
+    return next((cause for cause in _CAUSES if re.search(cause.phrases, text, re.IGNORECASE)), UNKNOWN)
 
 
 def _failed_keys(message: str) -> dict[str, str]:
