@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from threading import Event
 
-from deployer.errors import ConflictError, DeployError, DeploymentFailed, HeldError
+from deployer.errors import ConflictError, DeploymentFailed, HeldError, UnreachableError
 from deployer.execute.answers import Answers
 from deployer.execute.dns_ports import Dns, NameServers
 from deployer.execute.drain_lock import DrainLock
@@ -203,7 +203,8 @@ class Gate:
     def agree(self, before: HealthStatus, stop: Event) -> str:
         """Wait until Route 53's checkers, by looks that are newer than `before`, see the region healthy.
 
-        How many of them do, in words. Raises DeploymentFailed after interval × threshold and a margin.
+        How many of them do, in words. Raises DeploymentFailed after interval × threshold and a margin, UnreachableError
+        when Route 53 does not tell.
         """
         standing = self.look()
         if standing is None:
@@ -212,7 +213,8 @@ class Gate:
         if config.disabled:
             return "its health check is disabled"
         patience = config.interval * config.failure_threshold + _CHECKERS_MARGIN
-        trouble: str | None = None
+        trouble = ""
+        unreachable: UnreachableError | None = None
         while True:
             try:
                 status = self._dns.status(standing.check)
@@ -221,12 +223,14 @@ class Gate:
                 enough = 2 * len(fresh.observations) >= max(len(before.observations), len(status.observations))
                 if enough and fresh.healthy:
                     return f"{fresh.agreeing} of {len(fresh.observations)} checkers see it healthy"
-                trouble = _seen(fresh)
-            except DeployError as error:
-                trouble = str(error)
+                trouble, unreachable = _seen(fresh), None
+            except UnreachableError as error:
+                unreachable = error
             if stop.is_set():
                 raise DeploymentFailed("stopped before Route 53's checkers agreed", where=self.place.regional_host)
             if self._clock() - began >= patience:
+                if unreachable is not None:
+                    raise unreachable
                 raise DeploymentFailed(
                     f"Route 53's checkers do not see {self.place.regional_host} healthy",
                     where=standing.check.id,

@@ -14,7 +14,7 @@ from deployer.execute.attempt import Attempt
 from deployer.execute.outside import wait_until_healthy
 from deployer.execute.ports import ReleaseRequest
 from deployer.execute.removal import not_taken_away, take_away
-from deployer.execute.traffic import StillDrained, after_failure, lead_away, lead_back
+from deployer.execute.traffic import DnsTrouble, after_failure, lead_away, lead_back
 from deployer.execute.undo import fail
 from deployer.execute.watch import HookWatch
 from deployer.model import TargetResult, WorkloadState
@@ -185,10 +185,10 @@ class Execution:
             )
             phase.detail = f"{host} answers" + (f", asked {asked} times" if asked > 1 else "")
 
-    def _lead_back(self) -> StillDrained | None:
+    def _lead_back(self) -> DnsTrouble | None:
         """What went wrong with DNS alone: what was deployed is good all the same."""
         try:
             lead_back(self._attempt)
-        except StillDrained as error:
+        except DnsTrouble as error:
             return error
         return None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from deployer.errors import DeployError, DeploymentFailed, HeldError
+from deployer.errors import DeployError, DeploymentFailed, UnreachableError
 from deployer.execute.attempt import Attempt
 from deployer.execute.drain import Standing, Traffic
 from deployer.execute.outside import wait_until_healthy
@@ -20,56 +20,61 @@ _FORGOTTEN = 120
 """Seconds after which a drain that an interrupted run has left is known to all clients."""
 
 
-class StillDrained(DeploymentFailed):
-    """What was deployed is well, but its region could not be put back into DNS."""
+class DnsTrouble(DeploymentFailed):
+    """What was deployed is well as we see it, but its region could not be put back into DNS, or Route 53 not asked."""
 
 
 def lead_away(attempt: Attempt, *, drain: bool = True) -> None:
     """Before the first change: drain the region where that is wanted; a drain that a dead run has left becomes ours.
 
-    Raises HeldError when the guard refuses.
+    Raises HeldError when the guard refuses, but for a rollback, which goes on whatever Route 53 says.
     """
     traffic = attempt.work.traffic
     if traffic is None:
         return
-    gate, stop = traffic.gate, attempt.stopping
     left = _left_by_a_run(attempt, traffic)
-    if attempt.kept_drain is not None or not drain:
-        return
-    if left and attempt.absence is not None:
-        if (datetime.now(UTC) - attempt.absence.since).total_seconds() < _FORGOTTEN:
-            with attempt.phases("drain") as phase:
-                phase.detail = gate.wait_until_left(stop)
-        return
-    if not traffic.drain:
+    if attempt.kept_drain is not None or not drain or not (left or traffic.drain):
         return
     with attempt.phases("drain") as phase:
-        attempt.stop_if_asked()
-        standing = gate.look()
-        if standing is None or not standing.others:
-            why = "no other region has a record" if standing else "it has no record with a health check"
-            attempt.warn(f"{attempt.work.target.region} is not drained: {why} of {gate.place.host}")
-            phase.detail = "not drained"
-            return
         try:
-            attempt.about_to_change()
-            made = gate.drain(traffic.reason, forced=traffic.forced, stop=stop)
-        except HeldError as error:
-            if not traffic.optional:
+            phase.detail = _wait_for_the_last(attempt, traffic) if left else _drain(attempt, traffic)
+        except DeployError as error:
+            if not traffic.optional or attempt.stopping.is_set() or attempt.lost:
                 raise
             attempt.warn(f"{error}; a rollback goes on without")
             phase.detail = "not drained"
-            return
-        finally:
-            _look_for_ours(attempt, traffic)
-        attempt.absence = Absence(_time(made.since))
-        phase.detail = gate.wait_until_left(stop)
+
+
+def _drain(attempt: Attempt, traffic: Traffic) -> str:
+    """Drain the region, if there is another one; how that went."""
+    gate = traffic.gate
+    attempt.stop_if_asked()
+    standing = gate.look()
+    if standing is None or not standing.others:
+        why = "no other region has a record" if standing else "it has no record with a health check"
+        attempt.warn(f"{attempt.work.target.region} is not drained: {why} of {gate.place.host}")
+        return "not drained"
+    attempt.about_to_change()
+    try:
+        made = gate.drain(traffic.reason, forced=traffic.forced, stop=attempt.stopping)
+    except DeployError:
+        _look_for_ours(attempt, traffic)
+        raise
+    attempt.absence = Absence(_time(made.since))
+    return gate.wait_until_left(attempt.stopping)
+
+
+def _wait_for_the_last(attempt: Attempt, traffic: Traffic) -> str:
+    """A drain that was just made when its run died may not have reached all clients."""
+    age = (datetime.now(UTC) - attempt.absence.since).total_seconds() if attempt.absence else _FORGOTTEN
+    return traffic.gate.wait_until_left(attempt.stopping) if age < _FORGOTTEN else "drained before"
 
 
 def lead_back(attempt: Attempt) -> None:
     """After the region was seen healthy from outside: back into DNS, and have Route 53's checkers agree.
 
-    Raises StillDrained when it cannot be put back, DeploymentFailed when the checkers do not agree.
+    Raises DnsTrouble when it cannot be put back or Route 53 cannot be asked, DeploymentFailed when the checkers do not
+    agree.
     """
     traffic = attempt.work.traffic
     if traffic is None:
@@ -80,14 +85,20 @@ def lead_back(attempt: Attempt) -> None:
     before = _seen_by_checkers(attempt, traffic) if attempt.work.host else HealthStatus()
     if was_out:
         if attempt.work.host is None:
-            raise StillDrained(
-                "nothing answers from outside", where=attempt.work.place, why="no Ingress serves the host"
-            )
+            raise DnsTrouble("nothing answers from outside", where=attempt.work.place, why="no Ingress serves the host")
         _restore(attempt, traffic)
     if attempt.work.host is None:
         return
     with attempt.phases("checkers") as phase:
-        phase.detail = traffic.gate.agree(before, attempt.stopping)
+        try:
+            phase.detail = traffic.gate.agree(before, attempt.stopping)
+        except UnreachableError as error:
+            raise DnsTrouble(
+                f"Route 53's checkers could not be asked about {attempt.work.target.region}",
+                where=error.where,
+                why=str(error),
+                hint="what was deployed is well as seen from here, and stays",
+            ) from None
 
 
 def settle(attempt: Attempt, clock: Callable[[], float] = time.monotonic) -> TargetResult:
@@ -168,8 +179,6 @@ def _left_by_a_run(attempt: Attempt, traffic: Traffic) -> bool:
 
 def _look_for_ours(attempt: Attempt, traffic: Traffic) -> None:
     """After a drain that failed halfway: whether it was made all the same, so that it is ended."""
-    if attempt.absence is not None:
-        return
     try:
         standing: Standing | None = traffic.gate.look()
     except DeployError:
@@ -189,13 +198,13 @@ def _seen_by_checkers(attempt: Attempt, traffic: Traffic) -> HealthStatus:
 
 
 def _restore(attempt: Attempt, traffic: Traffic) -> None:
-    """Raises StillDrained when it cannot be done."""
+    """Raises DnsTrouble when it cannot be done."""
     with attempt.phases("restore") as phase:
         try:
             attempt.about_to_change()
             traffic.gate.restore()
         except DeployError as error:
-            raise StillDrained(
+            raise DnsTrouble(
                 f"{attempt.work.target.region} could not be put back into DNS", where=error.where, why=str(error)
             ) from None
         if attempt.absence is not None:

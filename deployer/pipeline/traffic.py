@@ -32,11 +32,16 @@ def gate_of(
     """The gate of a region; None for an app without hosts in DNS."""
     if not app.sub_domain or not settings.dns_domain:
         return None
-    dns = services.dns(settings, target)
+    place = place_of(target, app.sub_domain, settings.dns_domain, app, settings)
+    return Gate(place, services.dns(settings, target), services.name_servers(), prober, holder)
+
+
+def place_of(target: Target, sub_domain: str, domain: str, app: App, settings: Settings) -> Place:
+    """A region of an app that has these names in DNS."""
     pairs = [environment.split(".", 1) for environment in app.environments]
     regions = tuple(region for stage, region in pairs if stage == target.stage)
-    place = Place(
-        Service(target.stage, target.application, app.sub_domain, settings.dns_domain.lower(), regions),
+    return Place(
+        Service(target.stage, target.application, sub_domain, domain.lower(), regions),
         target.region,
         settings.aws_region,
         settings.dns.hosted_zone_id,
@@ -44,7 +49,6 @@ def gate_of(
         settings.rollout.min_healthy_regions,
         settings.rollout.drain_grace,
     )
-    return Gate(place, dns, services.name_servers(), prober, holder)
 
 
 def traffic_of(
@@ -80,7 +84,7 @@ def traffic_of(
         wish.forced,
         optional=optional,
         judged=managed,
-        lenient=not asked_for,
+        lenient=optional or not asked_for,
     )
 
 

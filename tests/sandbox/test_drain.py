@@ -209,3 +209,25 @@ def test_a_region_that_is_not_healthy_is_not_restored(app: Project, zone: Zone) 
     app.clusters["seoul"].patch("Deployment", app.name, {"spec": {"replicas": 1}})
     app.run("dns", "restore", "local", "seoul", app.name).expect(0)
     assert drained(zone) == []
+
+
+def test_what_fails_while_its_region_is_drained_comes_back_as_it_was(app: Project, zone: Zone) -> None:
+    command = app.container["command"]
+    app.container["command"] = ["sh", "-c", "exit 1"]
+    app.write()
+    done = app.start("local", "london", app.name, "--drain", "--json").done(LONG).expect(1)
+    app.container["command"] = command
+    assert done.target["outcome"] == "rolled back"
+    assert done.target["drained"]["until"]
+    assert drained(zone) == []
+    eventually(lambda: where(app, zone), "london", 10)
+
+
+def test_with_dns_managed_route_53s_checkers_must_agree(app: Project, zone: Zone) -> None:
+    app.stage["Dns"]["Manage"] = True
+    app.container["env"].append({"name": "MANAGED", "value": "1"})
+    app.write()
+    done = app.start("local", "london", app.name, "--json").done(LONG).expect(0)
+    assert done.target["outcome"] == "deployed"
+    assert "checkers" in done.target["phases"]
+    assert done.target["drained"] is None

@@ -154,6 +154,13 @@ def test_a_rollback_goes_on_without_a_drain_that_is_refused() -> None:
     assert any("goes on without" in warning for warning in scene.warnings)
 
 
+def test_a_rollback_goes_on_also_when_route_53_is_down() -> None:
+    scene = Scene(action="rollback", optional=True, lenient=True)
+    scene.dns.down = UnreachableError("Route 53 does not answer")
+    assert scene.run().outcome == "restored"
+    assert any("Route 53 does not answer; a rollback goes on" in warning for warning in scene.warnings)
+
+
 def test_an_app_with_one_region_has_nothing_to_guard() -> None:
     scene = Scene()
     for key in [key for key in scene.dns.stored if key[2] in ("seoul", "virginia")]:
@@ -367,3 +374,18 @@ def test_looks_from_before_prove_nothing() -> None:
     result = scene.run()
     assert result.outcome == "rolled back"
     assert "reported nothing new" in str(result.error)
+
+
+def test_checkers_that_nobody_can_ask_about_take_no_good_release_back() -> None:
+    scene = Scene(drain=False, judged=True)
+
+    def down(check: HealthCheck) -> HealthStatus:
+        raise UnreachableError("Route 53 does not answer")
+
+    scene.dns.status = down  # type: ignore[method-assign]
+    result = scene.run()
+    assert result.outcome == "failed"
+    assert "could not be asked" in str(result.error)
+    assert scene.releases.stored[0].verified
+    assert result.error is not None
+    assert "stays drained" not in (result.error.hint or "")
