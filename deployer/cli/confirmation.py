@@ -49,6 +49,7 @@ def confirm_removal(plan: Plan, *, yes: bool, pause: Callable[[], AbstractContex
     lines = [
         line for title, one in zip(shown, doomed, strict=True) for line in (title, *(f"  {c}" for c in one.changes))
     ]
+    lines += [f"! {warning}" for warning in dict.fromkeys(warning for one in doomed for warning in one.warnings)]
     if not yes and not sys.stdin.isatty():
         raise HeldError("nothing was removed", why="\n".join(lines), hint="add --yes if that is meant")
     with pause():

@@ -70,8 +70,12 @@ class Answers:
             self._sleep(TTL, stop)  # for all of them to know it
         else:
             told = self._wait_for(lambda found: not found, stop)
+        return f"{told}, {self.wait_until_forgotten(stop)}"
+
+    def wait_until_forgotten(self, stop: Event) -> str:
+        """Wait until clients have forgotten what servers told them until now. Raises DeploymentFailed when stopped."""
         self._sleep(self._ttl, stop)
-        return f"{told}, waited {self._ttl} s for DNS caches"
+        return f"waited {self._ttl} s for DNS caches"
 
     def wait_until_back(self, stop: Event) -> str:
         """Wait until all servers lead here again; how that went. Nothing is wrong when it isn't seen."""

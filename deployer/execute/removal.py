@@ -1,4 +1,4 @@
-"""Takes a release away: looks at what goes and what stays, lets Helm uninstall it, and waits for its pods to end."""
+"""Takes a release away: its DNS first, then Helm uninstalls it, and its pods are waited for; and what of it stays."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import partial
 
 from deployer.errors import DeployError, DeploymentFailed, HeldError
 from deployer.execute.attempt import Attempt
+from deployer.execute.dns.withdrawing import WITHDRAWAL
 from deployer.execute.parallel import values_of
 from deployer.execute.ports import Cluster
 from deployer.execute.restore import Place
@@ -43,11 +44,22 @@ def look(place: Place, revisions: Sequence[Revision]) -> Removal:
 def take_away(attempt: Attempt, clock: Callable[[], float] = time.monotonic) -> None:
     """Uninstall the release of an attempt whose work has a removal, and wait until its pods are gone.
 
+    Where its DNS is managed no client is led there any more before anything ends. Without a release only DNS goes.
     Raises DeployError; what was removed until then stays removed, and the same command goes on with the rest.
     """
     work = attempt.work
     removal, cluster = work.removal or Removal(), work.ports.cluster
-    # Here a region is drained and its records are taken out of DNS, before anything in it ends.
+    if work.withdrawal is not None:
+        try:
+            work.withdrawal.carry_out(attempt)
+        except DeployError as error:
+            told = "nothing was uninstalled; run the same command again"
+            for leaf in error.leaves():
+                leaf.hint = f"{leaf.hint}\n{told}" if leaf.hint else told
+            raise
+        attempt.stop_if_asked()
+    if work.plan.current_revision is None:
+        return
     owners = removal.uids | _middlemen(cluster, removal, work.namespace)
     with attempt.phases(_UNINSTALL) as phase:
         with attempt.changing():
@@ -67,7 +79,7 @@ def not_taken_away(attempt: Attempt, error: DeployError) -> TargetResult:
     """The result of a removal that did not end: nothing of it is taken back, since it was asked for."""
     if not attempt.stopping.is_set() or attempt.lost:
         return attempt.result("failed", error)
-    begun = any(timing.phase == _UNINSTALL for timing in attempt.phases.timings)
+    begun = any(timing.phase in (WITHDRAWAL, _UNINSTALL) for timing in attempt.phases.timings)
     error.hint = "run the same command again: it goes on with what is left"
     return attempt.result("interrupted" if begun else "not started", error)
 

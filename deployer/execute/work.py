@@ -27,6 +27,7 @@ from deployer.plan.steps import TargetPlan
 
 if TYPE_CHECKING:
     from deployer.execute.dns.managed import ManagedDns
+    from deployer.execute.dns.withdrawing import Withdrawal
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Work:
 
     `removal` is what `deploy remove` takes away. `prepared` has the image pinned; `workloads` is what was seen of the
     live release, where nothing is to be done. `traffic` is None where nothing is done about DNS,
-    `dns` where no records are written afterwards.
+    `dns` where no records are written afterwards, `withdrawal` where none are taken away before a removal.
     """
 
     plan: TargetPlan
@@ -59,6 +60,7 @@ class Work:
     removal: Removal | None = None
     traffic: Traffic | None = None
     dns: ManagedDns | None = None
+    withdrawal: Withdrawal | None = None
 
     @property
     def target(self) -> Target:

@@ -85,7 +85,7 @@ class Deployment:
         self._changing: list[Target] = []
         origin = request.promotion.stage if request.promotion else None
         action = "promote" if origin else "adopt" if request.adopt else "deploy"
-        self._dns = DnsAhead(self._configurations, services)
+        self._dns = DnsAhead(self._configurations, services, adopt=request.adopt)
         self._command = Command(action, request.deployment, request.stage, services, sink, origin)
 
     def run(self) -> tuple[DeploymentResult, InterruptedBySignal | None]:

@@ -22,7 +22,9 @@ _WITHOUT = """to deploy without writing DNS: -e '{"Dns": {"Manage": false}}'"""
 class DnsAhead:
     """The DNS of those targets whose DNS is managed and that have a host. Nothing is asked where there are none."""
 
-    def __init__(self, configured: Sequence[Configured], services: Services) -> None:
+    def __init__(self, configured: Sequence[Configured], services: Services, *, adopt: bool = False) -> None:
+        """`adopt`: what somebody else has made there is taken over."""
+        self._adopt = adopt
         managed = [one for one in configured if one.settings.dns.manage]
         self._sites = {site.target: site for site in sites_of(managed, services) if site.has_hosts}
         self._found: Survey | None = None
@@ -46,6 +48,9 @@ class DnsAhead:
         region = self._region(plan.target)
         if region is None:
             return plan
+        if self._adopt:
+            plan = replace(plan, adoption=replace(plan.adoption, records=self._taken(region)))
+            plan = replace(plan, changes=(*plan.changes, *plan.adoption.records))
         ours = f"its DNS stays as it is; `deploy dns apply --adopt {plan.target}` takes it over"
         warnings = (*plan.warnings, *(f"{conflict}: {ours}" for conflict in region.conflicts))
         if region.conflicts or not region.changes_anything:
@@ -56,7 +61,25 @@ class DnsAhead:
 
     def managed(self, target: Target, *, differs: bool) -> ManagedDns | None:
         """What writes a target's DNS after its deployment; None where it is not managed."""
-        return ManagedDns(self._sites[target], differs) if target in self._sites else None
+        if target not in self._sites:
+            return None
+        adopt = self._adopt and self._region(target) is not None
+        return ManagedDns(self._sites[target], differs, adopt, frozenset(self._in_the_way(target)))
+
+    def _in_the_way(self, target: Target) -> tuple[str, ...]:
+        """What somebody else has made in the place of ours, as long as nothing is taken over."""
+        regions = [region for region in self._survey.planned().regions if region.target == target]
+        return tuple(conflict for region in regions for conflict in region.conflicts)
+
+    def _taken(self, region: RegionPlan) -> tuple[str, ...]:
+        """What taking over means beyond writing what is ours."""
+        found = [conflict for conflict in self._in_the_way(region.target) if conflict not in region.conflicts]
+        if found or region.conflicts:
+            return tuple(f"dns: {conflict}: taken over" for conflict in found)
+        (plain,) = (each for each in self._survey.planned().regions if each.target == region.target)
+        if plain.changes == region.changes:
+            return ()
+        return (f"dns: what somebody else has made of {region.host} and {region.service.host}: taken over",)
 
     def _region(self, target: Target) -> RegionPlan | None:
         return next((region for region in self._survey.regions if region.target == target), None)
@@ -72,6 +95,6 @@ class DnsAhead:
 
     def _look(self) -> None:
         try:
-            self._found = survey(list(self._sites.values())).planned()
+            self._found = survey(list(self._sites.values())).planned(adopt=self._adopt)
         except BaseException as error:  # noqa: BLE001 -- raised where it is asked for
             self._failure = error

@@ -1,9 +1,10 @@
 """The story of `deploy remove`, from top to bottom: look, confirm, take away, report.
 
-look       per region, in parallel: the release, what of it is live, which volumes were claimed; nothing is changed
+look       per region, in parallel: the release, what of it is live, which volumes were claimed; what DNS has, where it
+           is managed; nothing is changed
 confirm    what goes and what stays is shown; nothing is removed without a yes
-execute    one fleet, all regions at once: lock, uninstall, wait until the pods are gone (draining a region, and taking
-           its DNS records away, belong before that)
+execute    one fleet, all regions at once: lock, take DNS away until clients have left, uninstall, wait until the pods
+           are gone
 report     every region's result, with the volumes that were kept
 
 Of the app's file only its names are used: an app can be removed also while its file is broken, or when it is gone.
@@ -12,13 +13,15 @@ Of the app's file only its names are used: an app can be removed also while its 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from deployer.errors import InterruptedBySignal
 from deployer.events import Sink
 from deployer.execute.everywhere import CommandFor, Failure, ask_each, refuse
 from deployer.execute.fleet import Fleet, Member, run_fleets
+from deployer.execute.parallel import values_of
 from deployer.execute.preflight import Entry, check_lock
 from deployer.execute.removal import look, refuse_others, refuse_unsettled
 from deployer.execute.restore import Place
@@ -26,6 +29,7 @@ from deployer.execute.services import Services
 from deployer.execute.work import Work
 from deployer.model import App, DeploymentResult, Settings, Target, TargetResult
 from deployer.pipeline.command import Command
+from deployer.pipeline.withdrawal import DnsAway
 from deployer.plan.manifests import PreparedManifests
 from deployer.plan.order import Order
 from deployer.plan.removal import Removal, plan_removal
@@ -74,6 +78,7 @@ class Removing:
         self._places = [
             Place(target, settings, app, services.region(settings, target)) for target, settings, app in found
         ]
+        self._dns = DnsAway(self._places, services)
         self._failures = failures
         self._sink = sink
         self._confirm = confirm
@@ -110,12 +115,17 @@ class Removing:
     def _look(self) -> list[Seen]:
         request = self._request
         with self._command.phases("look") as phase:
-            answers = ask_each([(one.target, partial(self._see, one)) for one in self._places])
+            releases = partial(ask_each, [(one.target, partial(self._see, one)) for one in self._places])
+            found: list[Any] = values_of([releases, self._dns.look])
+            answers, unknown = found
             targets = [*(target for target, _ in self._failures), *(one.target for one in self._places)]
-            refuse(targets, [*self._failures, *answers.failures], request.command_for)
+            refuse(targets, [*self._failures, *answers.failures, *unknown], request.command_for)
             there = sum(one.plan.release_action == "uninstall" for one in answers.given)
             phase.detail = f"{there} of {len(answers.given)} regions have it"
-        return answers.given
+        return [self._with_dns(one) for one in answers.given]
+
+    def _with_dns(self, seen: Seen) -> Seen:
+        return replace(seen, plan=self._dns.planned(seen.plan, by_release=self._request.ours_alone))
 
     def _see(self, place: Place, *, refuse_held: bool = True) -> Seen:
         request = self._request
@@ -131,7 +141,7 @@ class Removing:
 
     def _again(self, place: Place) -> Work:
         """The work of a region whose release has moved on since; the lock is ours by now."""
-        return self._work(self._see(place, refuse_held=False))
+        return self._work(self._with_dns(self._see(place, refuse_held=False)))
 
     def _work(self, seen: Seen) -> Work:
         place = seen.place
@@ -144,6 +154,7 @@ class Removing:
             ports=place.ports,
             timeout=self._request.timeout or place.settings.rollout.timeout,
             removal=seen.removal,
+            withdrawal=self._dns.withdrawal(place.target),
         )
 
     def _untouched(self, seen: Seen) -> TargetResult:

@@ -64,10 +64,11 @@ class Predecessor:
 
 @dataclass(frozen=True)
 class Adoption:
-    """What an adoption takes over in one region, and from which releases."""
+    """What an adoption takes over in one region, and from which releases. `records` are those of DNS, for people."""
 
     objects: tuple[Adopted, ...] = ()
     predecessors: tuple[Predecessor, ...] = field(default=())
+    records: tuple[str, ...] = ()
 
     @property
     def keys(self) -> frozenset[ObjectKey]:
@@ -76,8 +77,8 @@ class Adoption:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """One line for each object and each other release."""
-        return (*map(str, self.objects), *map(str, self.predecessors))
+        """One line for each object, each other release and each record."""
+        return (*map(str, self.objects), *map(str, self.predecessors), *self.records)
 
     @property
     def sources(self) -> str | None:

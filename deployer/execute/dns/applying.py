@@ -40,13 +40,17 @@ class Applied:
 
 @dataclass(frozen=True)
 class Applying:
-    """How to go about it. `comment` is kept with the changes; `about_to_change` is called before each."""
+    """How to go about it. `comment` is kept with the changes; `about_to_change` is called before each.
+
+    `leaving` is the phase in which leftovers are deleted.
+    """
 
     phases: Phases
     stop: Event
     comment: str
     clock: Callable[[], float] = time.monotonic
     about_to_change: Callable[[], None] = lambda: None
+    leaving: str = "leftovers"
 
     def zone(self, zone: Zone, plans: Sequence[ServicePlan], *, prune: bool = False) -> Applied:
         """Carry out the plans of a zone's services. Raises nothing but a signal."""
@@ -168,7 +172,7 @@ class Applying:
         if not records and not checks:
             return ()
         try:
-            with self.phases("leftovers") as phase:
+            with self.phases(self.leaving) as phase:
                 if records:
                     self._change(zone, [RecordChange("DELETE", record) for record in records.values()])
                 for check in checks:

@@ -17,20 +17,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ManagedDns:
-    """The DNS of one target. `differs`: it was seen beforehand that there is something to do."""
+    """The DNS of one target. `differs`: it was seen beforehand that there is something to do.
+
+    `known` is what was seen then that somebody else has made in the place of ours. `adopt`: that much, and nothing that
+    has appeared since, is taken over.
+    """
 
     site: Site
     differs: bool
+    adopt: bool = False
+    known: frozenset[str] = frozenset()
 
     def write(self, attempt: Attempt) -> tuple[str, ...]:
-        """Make it as it should be; what was changed. What somebody else has made is left alone.
+        """Make it as it should be; what was changed. What somebody else has made is left alone, or taken over.
 
         Raises DeployError when it could not be done.
         """
         with attempt.phases("dns") as phase:
-            found = survey([self.site]).planned()
+            seen = survey([self.site])
+            found = seen.planned()
             for _, error in found.failures:
                 raise error
+            new = [one for region in found.regions for one in region.conflicts if one not in self.known]
+            for conflict in new:
+                attempt.warn(
+                    f"{conflict}: left as it is; `deploy dns apply --adopt {attempt.work.target}` takes it over"
+                )
+            if self.adopt and not new:
+                found = seen.planned(adopt=True)
             regions = [region for region in found.regions if not region.conflicts]
             changes = tuple(line for region in regions for line in region.changes)
             phase.detail = "as it should be" if not changes else f"{len(changes)} changes"
