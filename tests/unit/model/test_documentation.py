@@ -30,6 +30,6 @@ def test_every_key_of_an_app_has_an_example() -> None:
 
 def test_the_examples_are_yaml() -> None:
     examples = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
-    assert len(examples) == 3
+    assert len(examples) == 4
     for example in examples:
         assert isinstance(yaml.safe_load(example), dict)
