@@ -23,8 +23,8 @@ _RESTORING = 3
 
 _LOG_BYTES = 1024 * 1024
 _LOG_LINE = 2000
-_NO_LOG = "unable to retrieve container logs for "
-"""What a kubelet answers, as if it were the log, for a container that was cleared away."""
+_NO_LOG = ("unable to retrieve container logs for ", "failed to try resolving symlinks in path ")
+"""How a kubelet's answers begin, as if they were the log, for a container that was cleared away."""
 
 
 class KubernetesCluster:
