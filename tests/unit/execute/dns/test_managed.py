@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from deployer.errors import UnreachableError
+from deployer.events import WarningRaised
 from deployer.execute.attempt import Attempt
 from deployer.execute.dns.managed import ManagedDns, write_dns
 from deployer.model import TargetResult
@@ -11,11 +12,23 @@ from deployer.model.dns import RecordSet
 from tests.unit.execute.dns import World
 
 
-def written(world: World, outcome: Any = "deployed", *, revision: int | None = 1, differs: bool = True) -> TargetResult:
+def written(
+    world: World,
+    outcome: Any = "deployed",
+    *,
+    revision: int | None = 1,
+    differs: bool = True,
+    adopt: bool = False,
+    known: tuple[str, ...] = (),
+) -> TargetResult:
     site = world.site("london")
     record = SimpleNamespace(deployment_id="20261121-100000-abcdef", who="anna@laptop")
     work: Any = SimpleNamespace(
-        dns=ManagedDns(site, differs), target=site.target, record=record, place="prod london", settings=site.settings
+        dns=ManagedDns(site, differs, adopt, frozenset(known)),
+        target=site.target,
+        record=record,
+        place="prod london",
+        settings=site.settings,
     )
     attempt = Attempt(work, world.sink)
     attempt.revision = revision
@@ -62,3 +75,39 @@ def test_what_somebody_else_has_made_is_left_alone() -> None:
     world.dns.add(RecordSet("myapp.example.com", "CNAME", 60, ("elsewhere.example.net",)))
     result = written(world)
     assert (result.error, world.dns.done) == (None, [])
+    assert "left as it is" in warnings(world)[0]
+
+
+BY_HAND = RecordSet("myapp.example.com", "CNAME", 60, ("elsewhere.example.net",))
+KNOWN = ("myapp.example.com CNAME → elsewhere.example.net: made by somebody else, in the place of a record for london",)
+
+
+def test_an_adoption_takes_over_what_was_shown() -> None:
+    world = World()
+    world.dns.add(BY_HAND)
+    result = written(world, adopt=True, known=KNOWN)
+    assert "dns: delete myapp.example.com CNAME" in result.changes
+    assert BY_HAND not in world.dns.stored.values()
+    assert ("myapp.example.com", "A", "london") in world.dns.stored
+    assert warnings(world) == []
+
+
+def test_an_adoption_leaves_what_has_appeared_since() -> None:
+    world = World()
+    world.dns.add(BY_HAND)
+    written(world, adopt=True)
+    assert world.dns.done == []
+    assert warnings(world) == [
+        f"{KNOWN[0]}: left as it is; `deploy dns apply --adopt prod london myapp` takes it over",
+    ]
+
+
+def test_an_adoption_that_failed_takes_no_record_over() -> None:
+    world = World()
+    world.dns.add(BY_HAND)
+    written(world, "rolled back", adopt=True, known=KNOWN)
+    assert world.dns.done == []
+
+
+def warnings(world: World) -> list[str]:
+    return [event.text for event in world.sink.events if isinstance(event, WarningRaised)]
