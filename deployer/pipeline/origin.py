@@ -34,9 +34,9 @@ class Origin:
         return Image(image.registry, image.repository, image.tag, self.record.digest) if image else None
 
     @property
-    def content(self) -> str | None:
-        """What must be the same in every region: the digest, or, without an image, the version."""
-        return self.record.digest if self.record.image else self.record.version
+    def content(self) -> tuple[str | None, ...]:
+        """What must be the same in every region: the image by tag and digest, and the version that templates see."""
+        return self.record.version, self.record.digest, self.image.tag if self.image else None
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,8 @@ def _told(origin: Origin) -> str:
     image = origin.image
     if image is None:
         return f"version {origin.record.version}"
-    return f"{short_tag(image.tag)}, digest {short_digest(str(image.digest))}"
+    version = f"version {origin.record.version}, " if origin.record.version else ""
+    return f"{version}{short_tag(image.tag)}, digest {short_digest(str(image.digest))}"
 
 
 def _listed(origins: Sequence[Origin]) -> str:

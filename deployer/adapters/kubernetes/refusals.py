@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import httpx2
 
 _NOT_ALLOWED = re.compile(r"\bUser \".*\" cannot \w+ resource\b|\bcannot \w+ path\b", re.DOTALL)
+_UNTYPED = re.compile(r"failed to create typed patch object|field not declared in schema")
 _LONGEST = 2000
 
 
@@ -42,7 +43,8 @@ def refusal(response: httpx2.Response, what: str, where: str, mask: Callable[[st
             why=why,
             hint="the cluster's administrator grants this with a Role and a RoleBinding (on EKS: an access entry)",
         )
-    if code == 429 or code >= 500:
+    # What a server-side apply cannot type is a mistake of the manifest, although the server answers with a 500.
+    if (code == 429 or code >= 500) and not _UNTYPED.search(message):
         return UnreachableError(f"{what}: the cluster failed", where=where, why=why, hint="try again later")
     return ConfigurationError(f"{what}: the cluster refuses", where=where, why=why, hint=_hint(code, status, message))
 
@@ -53,7 +55,7 @@ def _hint(code: int, status: Json, message: str) -> str | None:
         return f"make the namespace first: kubectl create namespace {details.get('name')}"
     if "field is immutable" in message or "updates to statefulset spec" in message or "is immutable after" in message:
         return "this field cannot be changed in place: give the object another name, or delete the old one first"
-    if "unknown field" in message:
+    if "unknown field" in message or "field not declared in schema" in message:
         return "the field is misspelt, or stands at the wrong level"
     if "exceeded quota" in message:
         return "ask for less, or have the namespace's quota raised"

@@ -77,7 +77,7 @@ def test_the_same_everywhere_is_what_is_promoted() -> None:
     assert (found.stage, found.version, found.tag) == ("dev", "1.0", "1.0")
     assert [one.release.target.region for one in found.origins] == ["london", "seoul"]
     (told,) = [event for event in world.sink.events if isinstance(event, PhaseFinished)]
-    assert told.detail == "1.0-5ae768241c…, digest aaaa runs in dev london, seoul"
+    assert told.detail == "version 1.0, 1.0-5ae768241c…, digest aaaa runs in dev london, seoul"
 
 
 def test_the_image_comes_from_the_same_region_where_there_is_one() -> None:
@@ -94,8 +94,16 @@ def test_the_image_comes_from_the_same_region_where_there_is_one() -> None:
 def test_regions_that_differ_are_named() -> None:
     with pytest.raises(HeldError, match="do not run the same") as caught:
         World(london=head(revision()), seoul=head(revision(4, "sha256:bbbb"))).find()
-    assert "london: 1.0-5ae768241c…, digest aaaa; seoul: 1.0-5ae768241c…, digest bbbb" in str(caught.value.why)
+    assert "london: version 1.0, 1.0-5ae768241c…, digest aaaa; seoul: version 1.0, 1.0-5ae768241c…, digest bbbb" in str(
+        caught.value.why
+    )
     assert caught.value.hint == "bring them to the same first, or name one: --from-region london"
+
+
+@pytest.mark.parametrize("other", [{"version": "2.0"}, {"image": f"registry.dev/team/web:2.0-{HASH}"}])
+def test_one_image_under_two_versions_or_tags_is_not_the_same(other: dict[str, Any]) -> None:
+    with pytest.raises(HeldError, match="do not run the same"):
+        World(london=head(revision()), seoul=head(revision(4, **other))).find()
 
 
 def test_the_newest_verified_one_counts_and_a_newer_one_is_told() -> None:

@@ -171,6 +171,12 @@ RBAC = (
         ),
         (NO_PATH, ConfigurationError, "does not know ConfigMap", "api-resources"),
         (status(500, "InternalError", "etcd"), UnreachableError, "etcd", "later"),
+        (
+            status(500, "", "failed to create typed patch object (a/b): .spec.replcas: field not declared in schema"),
+            ConfigurationError,
+            "spec.replcas",
+            "misspelt",
+        ),
         (Answer(200, b"<html>login</html>"), UnreachableError, "not that of a Kubernetes", "proxy"),
         (Answer(200, b"\xff"), UnreachableError, "not that of a Kubernetes", "proxy"),
         (Answer(200, []), UnreachableError, "not that of a Kubernetes", "proxy"),
