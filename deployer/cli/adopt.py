@@ -57,7 +57,8 @@ def adopt(
     """Take over an app's objects, or its release, from whoever made them: by hand, or with another tool.
 
     Shows whose each object is and which of its keys would change, asks, and then deploys, verified like any
-    deployment. What fails is given back as it was. A Helm release that has nothing left afterwards is forgotten.
+    deployment. What fails is given back as it was. A Helm release that has nothing left afterwards is forgotten. Where
+    DNS is managed, the app's records are taken over as well.
     """
 
     def story(asked: Asked, deployment: str, wiring: Wiring) -> tuple[DeploymentResult, InterruptedBySignal | None]:
