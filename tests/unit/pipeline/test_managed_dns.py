@@ -59,7 +59,7 @@ def test_an_adoption_shows_and_asks_for_what_it_takes_over() -> None:
     assert CONFLICT in str(caught.value.why)
     managed = dns.managed(TARGET, differs=plan.dns)
     assert managed is not None
-    assert (managed.adopt, managed.known) == (True, {CONFLICT})
+    assert (managed.adopt, managed.known) == (True, frozenset({CONFLICT}))
 
 
 def test_what_leads_right_is_taken_over_after_asking_too() -> None:

@@ -174,7 +174,7 @@ def test_nothing_is_uninstalled_where_dns_cannot_be_taken_away(error: DeployErro
         if phase == "dns":
             scene.route53.down = error
 
-    scene.sink.react = fail  # type: ignore[method-assign]
+    scene.sink.react = fail
     (result,) = scene.run("seoul").targets
     assert (result.outcome, result.error) == ("failed", error)
     assert "nothing was uninstalled" in str(error.hint)
@@ -190,7 +190,7 @@ def test_a_release_stays_while_clients_may_still_come() -> None:
         if phase == "clients":
             removing[0].stopping.set()
 
-    scene.sink.react = stop  # type: ignore[method-assign]
+    scene.sink.react = stop
     with pytest.MonkeyPatch.context() as patch:
         begun = Attempt.__init__
 
@@ -204,7 +204,7 @@ def test_a_release_stays_while_clients_may_still_come() -> None:
     assert scene.done[-1] == "delete check-2"
     assert scene.asked[0] == "myapp.seoul.example.com"
 
-    scene.sink.react = lambda phase: None  # type: ignore[method-assign]
+    scene.sink.react = lambda phase: None
     assert [one.outcome for one in scene.run("seoul").targets] == ["removed"]
     assert scene.done[-1] == "uninstall in seoul"
 
