@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import uuid
@@ -133,6 +134,7 @@ class Project:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=_hear_hangups,
             **options,
         )
         return Running(process)
@@ -161,6 +163,11 @@ class Project:
         self.environment["PATH"] = f"{directory}:{self.environment['PATH']}"
         log.touch()
         return log
+
+
+def _hear_hangups() -> None:
+    """Under nohup the tests would hand on that SIGHUP is ignored, and the tool respects that."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def write_yaml(file: Path, content: Any) -> None:
