@@ -54,8 +54,8 @@ def remove(
 ) -> None:
     """Take an app's release away, after showing what goes and what stays, and asking.
 
-    Where DNS is managed, the region's records go first. Volumes that were claimed are kept, and named. It ends when the app's pods have ended. An app that is not there is
-    no error. The app's manifests and artefacts are not needed.
+    Where DNS is managed, the region's records go first. Volumes that were claimed are kept, and named. It ends when the
+    app's pods have ended. An app that is not there is no error. The app's manifests and artefacts are not needed.
     """
 
     def story(asked: Asked, deployment: str, wiring: Wiring) -> tuple[DeploymentResult, InterruptedBySignal | None]:
