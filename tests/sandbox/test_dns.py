@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deployer.sandbox.layout import INGRESS_PORT
+from deployer.sandbox.layout import DNS_PORT, INGRESS_PORT, SHARED_ADDRESS
 from deployer.sandbox.layout import REGIONS as ALL
 from tests.sandbox.helpers import Project
 from tests.sandbox.route53 import LONDON, SEOUL, VIRGINIA, Zone, ask, eventually, make_check, zone_of_its_own
@@ -204,3 +204,51 @@ def test_no_record_leads_to_a_region_that_does_not_answer(app: Project, zone: Zo
     }
     assert ("app", "A", "seoul") not in names(zone)
     assert ask(f"app.{zone.name}", SEOUL) == [VIRGINIA.address]
+
+
+def test_a_removal_takes_dns_away_before_the_release(app: Project, zone: Zone) -> None:
+    app.stage["Dns"] = {"Manage": True, "NameServers": [f"{SHARED_ADDRESS}:{DNS_PORT}"]}
+    app.stage["Rollout"]["DrainGrace"] = 0
+    app.deploy(region="london,virginia").expect(0)
+    london = [name for name in names(zone) if "london" in "".join(name)]
+    before = app.clusters["london"].snapshot()
+
+    aws = (app.root / ".sandbox/aws-config").read_text()
+    away = "services = away\n[services away]\nroute_53 =\n  endpoint_url = http://127.0.0.1:9\n"
+    (app.root / ".sandbox/aws-config").write_text(aws + away)
+    refused = app.run("remove", "local", "london", app.name, "--yes", "--json").expect(5).document
+    assert "Manage: false" in refused["errors"][0]["hint"]
+    (app.root / ".sandbox/aws-config").write_text(aws)
+    assert app.clusters["london"].snapshot() == before
+    assert {*london} <= names(zone)
+
+    (removed,) = app.run("remove", "local", "london", app.name, "--yes", "--json").expect(0).document["targets"]
+    assert removed["outcome"] == "removed"
+    assert sum(change.startswith("dns: delete") for change in removed["changes"]) == 4
+    assert list(removed["phases"])[:3] == ["dns", "clients", "uninstall"]
+    assert names(zone) == {one for one in ALL_NAMES if "virginia" in "".join(one)}
+    assert ask(f"app.{zone.name}", LONDON) == [VIRGINIA.address]
+    assert len(checks_of(zone)) == 1
+
+    last = app.run("remove", "local", "virginia", app.name, "--json").expect(4).document["errors"][0]
+    assert f"app.{zone.name} leads nowhere afterwards" in last["why"]
+    app.run("remove", "local", "virginia", app.name, "--yes").expect(0)
+    assert (zone.records(), checks_of(zone)) == ([], [])
+
+
+def test_an_adoption_takes_records_over_too(app: Project, zone: Zone) -> None:
+    app.stage["Dns"] = {"Manage": False}
+    app.deploy().expect(0)
+    by_hand = {"Name": f"app.{zone.name}.", "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "192.0.2.1"}]}
+    zone.apply(("CREATE", by_hand))
+    app.stage["Dns"] = {"Manage": True}
+
+    app.write()
+    asked = app.run("adopt", "local", "london", app.name, "--json").expect(4).document["errors"][0]
+    assert "192.0.2.1: made by somebody else" in asked["why"]
+    assert len(zone.records()) == 1
+
+    (taken,) = app.run("adopt", "local", "london", app.name, "--json", "--yes").expect(0).document["targets"]
+    assert f"dns: delete app.{zone.name} A" in taken["changes"]
+    assert names(zone) == {one for one in ALL_NAMES if "london" in "".join(one)}
+    assert ask(f"app.{zone.name}", SEOUL) == [LONDON.address]
