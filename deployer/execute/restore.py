@@ -14,7 +14,8 @@ from deployer.execute.watch import observe as observe_workloads
 from deployer.execute.work import RegionPorts
 from deployer.model import App, Revision, Settings, Target, WorkloadState
 from deployer.plan.manifests import PreparedManifests
-from deployer.plan.rollback import Choice, named, plan_rollback
+from deployer.plan.revisions import named
+from deployer.plan.rollback import Choice, plan_rollback
 from deployer.plan.steps import TargetPlan
 from deployer.plan.stored import own_images, prepared_again
 

@@ -26,7 +26,8 @@ from deployer.model import DeploymentResult, Outcome, Revision, Target, TargetRe
 from deployer.pipeline.command import Command
 from deployer.pipeline.traffic import Wish, one_by_one, traffic_of
 from deployer.plan.order import Order
-from deployer.plan.rollback import Choice, Releases, choose, same_content
+from deployer.plan.revisions import same_content
+from deployer.plan.rollback import Choice, Releases, choose
 from deployer.plan.steps import Plan
 from deployer.plan.stored import secret_texts
 from deployer.report.announcement import started
@@ -109,8 +110,7 @@ class Rollback:
                 ]
             )
             refuse(self._loaded.targets, [*failures, *answers.failures], request.command_for)
-            regions = len(answers.given)
-            phase.detail = f"{regions} region{'s' if regions != 1 else ''} can go back"
+            phase.detail = _counted([one.choice for one in answers.given])
         return answers.given
 
     def _read(self, places: Sequence[Place], failures: list[Failure]) -> Releases:
@@ -200,6 +200,15 @@ class Rollback:
         work = self._work(one)
         outcome: Outcome = "planned" if one.plan.changes_anything else "unchanged"
         return work.result(outcome, revision=one.plan.current_revision, workloads=one.workloads)
+
+
+def _counted(choices: Sequence[Choice]) -> str:
+    """`1 region can go back, 2 stay`."""
+    stay = sum(one.stays for one in choices)
+    go = len(choices) - stay
+    going = f"{go} region{'s' if go != 1 else ''} can go back" if go else None
+    staying = f"{stay} stay{'s' if stay == 1 else ''}" if stay else None
+    return ", ".join(part for part in (going, staying) if part)
 
 
 def _choices(releases: Releases, to: str | None, failures: list[Failure]) -> dict[Target, Choice]:

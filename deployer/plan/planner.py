@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from deployer.model import Revision
 from deployer.plan.difference import changes_between, removed_objects
 from deployer.plan.facts import ImageFacts, ReleaseFacts, TargetFacts
-from deployer.plan.rollback import manifest_texts
+from deployer.plan.revisions import manifest_texts
 from deployer.plan.steps import ImageAction, TargetPlan
 
 

@@ -11,7 +11,7 @@ from deployer.model.recovery import PartialFleet
 from deployer.plan.difference import changes_between, removed_objects
 from deployer.plan.history import is_copied
 from deployer.plan.planner import last_good
-from deployer.plan.rollback import manifest_texts, named
+from deployer.plan.revisions import manifest_texts, named
 from deployer.plan.steps import TargetPlan
 
 _ENDED = {"failed": "failed", "interrupted": "was interrupted", "reverted": "was taken back"}

@@ -9,7 +9,7 @@ from deployer.errors import DeployError, UsageError
 from deployer.model import DeploymentRecord, Image, Revision, Target
 from deployer.plan.difference import changes_between, removed_objects
 from deployer.plan.history import is_copied
-from deployer.plan.manifests.canonical import canonical_text
+from deployer.plan.revisions import deployments_of, is_foreign, manifest_texts, named, same_content, version_of
 from deployer.plan.steps import TargetPlan
 
 Releases = Mapping[Target, Sequence[Revision]]
@@ -38,6 +38,7 @@ def choose(releases: Releases, to: str | None = None) -> Choices:
     `to` is a revision's number (for one region only), or the beginning of a deployment's id. Without it a region goes
     to its newest good revision that is not what runs; several regions leave the newest deployment that any of them
     has, and those that do not have it stay as they are. Raises UsageError for a `to` that fits nothing anywhere.
+    Where the step would part regions, each is given the UsageError that asks for `to`.
     """
     if to is None:
         return _step_back(releases)
@@ -64,32 +65,12 @@ def plan_rollback(target: Target, revisions: Sequence[Revision], choice: Choice)
         release_action="none" if choice.stays else "rollback",
         current_revision=current.number,
         good_revision=current.number if good else None,
-        foreign_revision=current.number if not good and _foreign(current) else None,
+        foreign_revision=current.number if not good and is_foreign(current) else None,
         rollback_to=None if choice.stays else chosen.number,
         reasons=(choice.why,),
         changes=() if choice.stays else changes_between(old, new),
         deletions=() if choice.stays else removed_objects(old, new),
     )
-
-
-def same_content(one: Revision, other: Revision) -> bool:
-    """Whether two revisions consist of the same manifests."""
-    return (one.manifests or one.manifest) == (other.manifests or other.manifest)
-
-
-def manifest_texts(revision: Revision) -> tuple[str, ...]:
-    """A revision's manifests as JSON texts, also where another tool made it."""
-    return revision.manifests or tuple(
-        canonical_text(content) for content in revision.objects() if content["metadata"].get("name")
-    )
-
-
-def named(revision: Revision) -> str:
-    """`revision 5 (version 0.0.1, deployment 20261121-070905-3f9a1c)`."""
-    record = revision.record
-    version = f"version {record.version}" if record and record.version else record.tag if record else revision.chart
-    told = [part for part in (version, f"deployment {revision.origin}" if revision.origin else None) if part]
-    return f"revision {revision.number}" + (f" ({', '.join(told)})" if told else "")
 
 
 # Without `--to`.
@@ -105,7 +86,40 @@ def _step_back(releases: Releases) -> Choices:
             choices[target] = Choice(revisions[0], why, stays=True)
         else:
             choices[target] = _previous(target, revisions)
-    return choices
+    parting = _parting(choices, newest, releases)
+    if parting is None:
+        return choices
+    return {target: parting if isinstance(one, Choice) else one for target, one in choices.items()}
+
+
+def _parting(choices: Choices, newest: str | None, releases: Releases) -> UsageError | None:
+    """The refusal of a step that regions would not take together; None when they do.
+
+    Those that step must arrive at the same. Those that stay may run something else, but none is left behind: a step
+    forward, to what an earlier rollback has left, is one of all regions or of none.
+    """
+    found = {target: one for target, one in choices.items() if isinstance(one, Choice)}
+    goals = [one.revision for one in found.values() if not one.stays]
+    forward = any(_age(goal.origin) > _age(newest) for goal in goals)
+    ends = [one.revision for one in found.values()] if forward else goals
+    if all(_same_deployment(end, goals[0]) for end in ends):
+        return None
+    told = [f"{target.region} {_course(releases[target][0], one)}" for target, one in found.items()]
+    everywhere = _deployments(releases, everywhere=True)
+    somewhere = f"no deployment was good in all of them, so roll back region by region: {_deployments(releases)}"
+    return UsageError(
+        "one step back would bring the regions to different deployments",
+        why="; ".join(told),
+        hint=f"name the deployment with --to DEPLOYMENT-ID: {everywhere}" if everywhere else somewhere,
+    )
+
+
+def _course(current: Revision, choice: Choice) -> str:
+    return f"would stay at {named(current)}" if choice.stays else f"would go {_way(current, choice.revision)}"
+
+
+def _same_deployment(one: Revision, other: Revision) -> bool:
+    return same_content(one, other) or (one.origin is not None and one.origin == other.origin)
 
 
 def _previous(target: Target, revisions: Sequence[Revision]) -> Choice | DeployError:
@@ -133,7 +147,8 @@ def _previous(target: Target, revisions: Sequence[Revision]) -> Choice | DeployE
 
 
 def _way(current: Revision, chosen: Revision) -> str:
-    return f"from {named(current)} back to {named(chosen)}"
+    forward = current.origin is not None and _age(chosen.origin) > _age(current.origin)
+    return f"from {named(current)} {'forward' if forward else 'back'} to {named(chosen)}"
 
 
 def _left(revisions: Sequence[Revision]) -> str | None:
@@ -171,7 +186,7 @@ def _numbered(target: Target, revisions: Sequence[Revision], number: int) -> Cho
             why=_others(revisions),
             hint=f"{_history(target)} shows them",
         )
-    if not chosen.verified and not _foreign(chosen):
+    if not chosen.verified and not is_foreign(chosen):
         return _never_good(target, chosen, revisions)
     return _to(chosen, revisions)
 
@@ -179,7 +194,7 @@ def _numbered(target: Target, revisions: Sequence[Revision], number: int) -> Cho
 def _deployed(target: Target, revisions: Sequence[Revision], deployment: str) -> Choice | DeployError:
     if not revisions:
         return _not_deployed(target)
-    of_it = [one for one in revisions if deployment in _ids(one, revisions)]
+    of_it = [one for one in revisions if deployment in deployments_of(one, revisions)]
     good = next((one for one in of_it if one.verified), None)
     if good is not None:
         return _to(good, revisions)
@@ -206,7 +221,7 @@ def _deployment(releases: Releases, prefix: str) -> str:
         name
         for revisions in releases.values()
         for one in revisions
-        for name in _ids(one, revisions)
+        for name in deployments_of(one, revisions)
         if name is not None
     }
     fitting = sorted(name for name in known if name.startswith(prefix))
@@ -220,27 +235,7 @@ def _deployment(releases: Releases, prefix: str) -> str:
     raise UsageError(f"no region has a deployment {prefix!r}", where="--to", hint=hint)
 
 
-def _ids(revision: Revision, revisions: Sequence[Revision]) -> set[str | None]:
-    """The deployments that a revision is of: its own, and for a rollback the one that it restored.
-
-    One that took back its own failed deployment is not of that one.
-    """
-    record = revision.record
-    if record is None:
-        return {revision.deployment_id}
-    same = any(
-        one.number < revision.number and one.record and one.record.deployment_id == record.deployment_id
-        for one in revisions
-    )
-    return {revision.origin} if record.action == "rollback" and same else {revision.origin, record.deployment_id}
-
-
 # What errors say.
-
-
-def _foreign(revision: Revision) -> bool:
-    """Whether it is another tool's, and worked as far as Helm knows."""
-    return revision.record is None and revision.status in ("deployed", "superseded")
 
 
 def _fault(revision: Revision) -> str:
@@ -274,20 +269,19 @@ def _others(revisions: Sequence[Revision]) -> str:
     return f"good are {', '.join(good)}" if good else "no revision was ever verified"
 
 
-def _deployments(releases: Releases) -> str:
-    """The deployments that were good somewhere, newest first."""
+def _deployments(releases: Releases, *, everywhere: bool = False) -> str:
+    """The deployments that were good in some region, or in every one, newest first."""
     good = {one.origin: one for revisions in releases.values() for one in revisions if one.verified and one.origin}
+    if everywhere:
+        known = [{one.origin for one in revisions if one.verified} for revisions in releases.values()]
+        good = {name: one for name, one in good.items() if all(name in names for names in known)}
     newest = sorted(good, key=_age, reverse=True)[:6]
-    return ", ".join(f"{name} ({version})" if (version := _version(good[name])) else str(name) for name in newest)
+    return ", ".join(f"{name} ({version})" if (version := version_of(good[name])) else str(name) for name in newest)
 
 
 def _image(record: DeploymentRecord | None) -> Image | None:
     image = Image.parse(record.image) if record and record.image else None
     return replace(image, digest=record.digest) if image and record else None
-
-
-def _version(revision: Revision) -> str | None:
-    return (revision.record.version or revision.record.tag) if revision.record else None
 
 
 def _history(target: Target) -> str:

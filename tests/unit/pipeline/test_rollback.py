@@ -12,7 +12,7 @@ import pytest
 
 from deployer.config import Loaded
 from deployer.errors import ConfigurationError, DeployError, HeldError, UnreachableError, UsageError
-from deployer.events import WarningRaised
+from deployer.events import PhaseFinished, WarningRaised
 from deployer.execute.ports import Announcement
 from deployer.execute.work import RegionPorts
 from deployer.model import (
@@ -277,13 +277,23 @@ def test_a_revision_that_is_gone_after_waiting_is_not_guessed() -> None:
     assert world.done == []
 
 
-def test_regions_that_end_with_different_deployments_are_warned_of() -> None:
+def test_regions_that_would_end_with_different_deployments_are_refused() -> None:
     world = World("london", "seoul")
     world.regions["seoul"].releases.stored[1] = revision(0, "", status="superseded")
+    (error,) = errors(world)
+    assert (error.exit_code, error.regions) == (2, ("london", "seoul"))
+    assert "20261121-000002-aaaaaa" in (error.hint or "")
+
+
+def test_a_region_that_stays_with_another_deployment_is_warned_of_and_not_counted() -> None:
+    world = World("london", "seoul", "virginia")
+    for name in ("seoul", "virginia"):
+        world.regions[name].releases.stored = [revision(0, "")]
     world.run(plan_only=True)
     (warning,) = [one for one in world.sink.events if isinstance(one, WarningRaised)]
     assert "london 20261121-000001-aaaaaa" in warning.text
     assert "seoul 20261121-000000-aaaaaa" in warning.text
+    assert "1 region can go back, 2 stay" in [one.detail for one in world.sink.events if isinstance(one, PhaseFinished)]
 
 
 # --- history ---------------------------------------------------------------------------------------------------------

@@ -148,6 +148,68 @@ def test_the_same_rollback_again_goes_on_where_it_has_not_succeeded(seoul: tuple
     assert step(london=done, seoul=seoul, virginia=done) == {"london": None, "seoul": expected, "virginia": None}
 
 
+def partial(virginia: tuple[Revision, ...], london: tuple[Revision, ...]) -> dict[Target, tuple[Revision, ...]]:
+    """Deployment c reached seoul, whence a first rollback took it back to b; in virginia it failed."""
+    taken_back = made(6, "c", "b", record={"action": "rollback", "restores": deployment("b")})
+    failed = made(5, "c", good=False, ended="failed")
+    seoul = (restoring(4, "d", "b"), made(3, "c"), made(2, "b"), made(1, "a"))
+    return {LONDON: london, VIRGINIA: (taken_back, failed, *virginia), SEOUL: seoul}
+
+
+def test_a_second_rollback_of_a_partial_deployment_sends_no_regions_in_opposite_directions() -> None:
+    releases = partial(virginia=(made(4, "b"), made(3, "a")), london=(made(2, "a"),))
+    choices = choose(releases)
+    refused = _refused(choices)
+    assert refused.exit_code == 2
+    assert refused.why == "; ".join(
+        (
+            "london would stay at revision 2 (version a, deployment 20261121-a)",
+            "virginia would go from revision 6 (version b, deployment 20261121-b)"
+            " back to revision 3 (version a, deployment 20261121-a)",
+            "seoul would go from revision 4 (version b, deployment 20261121-b)"
+            " forward to revision 3 (version c, deployment 20261121-c)",
+        )
+    )
+    assert refused.hint == "name the deployment with --to DEPLOYMENT-ID: 20261121-a (a)"  # b never was in london
+    assert {target.region: number(one) for target, one in choose(releases, deployment("a")).items()} == {
+        "london": 2,
+        "virginia": 3,
+        "seoul": 1,
+    }
+
+
+def test_no_region_goes_forward_alone() -> None:
+    seoul = (restoring(4, "d", "b"), made(3, "c"), made(2, "b"))
+    assert "forward" in (_refused(choose({LONDON: (made(2, "a"),), SEOUL: seoul})).why or "")
+    assert "region by region: 20261121-c" in refusal(choose({LONDON: (made(2, "a"),), SEOUL: seoul})[SEOUL])
+    assert step(london=seoul, seoul=seoul) == {"london": 3, "seoul": 3}
+
+
+def test_regions_step_back_to_the_same_whichever_deployment_made_it() -> None:
+    assert step(london=(made(3, "c"), made(2, "b", "x")), seoul=(made(3, "c"), made(1, "a", "x"))) == {
+        "london": 2,
+        "seoul": 1,
+    }
+    assert step(london=(made(3, "c"), restoring(2, "b", "a")), seoul=(made(3, "c"), made(1, "a"))) == {
+        "london": 2,
+        "seoul": 1,
+    }
+    _refused(choose({LONDON: (made(3, "c"), made(2, "b")), SEOUL: (made(3, "c"), made(1, "a"))}))
+
+
+def test_a_rollback_forward_that_was_cut_off_does_not_swap_regions() -> None:
+    done = (restoring(4, "d", "b"), restoring(3, "c", "a"), made(2, "b"), made(1, "a"))
+    cut_off = (restoring(4, "d", "b", good=False), *done[1:])
+    assert "20261121-b (b), 20261121-a (a)" in (_refused(choose({LONDON: done, SEOUL: cut_off})).hint or "")
+
+
+def _refused(choices: Any) -> UsageError:
+    """The one refusal of all regions."""
+    (refused,) = set(choices.values())
+    assert isinstance(refused, UsageError)
+    return refused
+
+
 def test_a_region_alone_steps_back_whatever_others_run() -> None:
     assert step(london=(made(2, "b"), made(1, "a"))) == {"london": 1}
 
