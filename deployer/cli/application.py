@@ -49,6 +49,8 @@ class LazyCommands(TyperGroup):
             rest = list(args)
             rest.remove(first)
             return first, self.get_command(ctx, first), rest
+        if not ctx.resilient_parsing:  # as it is while a shell completes what was typed so far
+            _check_order(args)
         return "", self.get_command(ctx, DEFAULT_COMMAND), list(args)
 
     def invoke(self, ctx: Any) -> Any:
@@ -121,7 +123,7 @@ def _run(arguments: Sequence[str]) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":
             typer.echo(error.format_message(), err=True)
             return 2
-        return _fail(_usage(error), arguments)
+        return _fail(_usage(error, arguments), arguments)
     except DeployError as error:
         if debug:
             _show_traceback()
@@ -159,16 +161,43 @@ def _fail(error: DeployError, arguments: Sequence[str]) -> int:
     return error.exit_code
 
 
-def _usage(error: TyperException) -> DeployError:
+def _usage(error: TyperException, arguments: Sequence[str]) -> DeployError:
     """What is wrong with the command line, and how to find out what is right."""
     from deployer.errors import UsageError
 
     message = str(getattr(error, "format_message", lambda: str(error))()).rstrip(".")
+    message = message.replace(": Value error, ", ": ")  # words of a library that Typer uses
     context = getattr(error, "ctx", None)
     command = context.command_path.strip() if context is not None else "deploy"
+    hint = ""
     if context is not None and context.info_name == "":
         command = "deploy STAGE REGION APP"
-    return UsageError(message, hint=f"`{command} --help` shows what it takes")
+        hint = _other_command(arguments) if type(error).__name__ == "MissingParameter" else ""
+    return UsageError(message, hint=f"{hint}`{command} --help` shows what it takes")
+
+
+def _other_command(arguments: Sequence[str]) -> str:
+    """What may have been meant where the first word was taken for a stage, for want of a command with its name."""
+    from deployer.config.suggestions import near
+
+    first = next((argument for argument in arguments if not argument.startswith("-")), "")
+    if first == "help":
+        return "did you mean `deploy --help`? "
+    names = near(first, [name for name in COMMANDS if name != DEFAULT_COMMAND])
+    return f"did you mean {' or '.join(f'`deploy {name}`' for name in names)}? " if names else ""
+
+
+def _check_order(arguments: Sequence[str]) -> None:
+    """Raises UsageError when a command follows an option with its value: it would be taken for a stage."""
+    from deployer.errors import UsageError
+
+    words = [argument for argument in arguments if not argument.startswith("-")]
+    if arguments[:1] != words[:1] and words[1:2] and words[1] in COMMANDS.keys() - {DEFAULT_COMMAND}:
+        option = arguments[0].partition("=")[0]
+        raise UsageError(
+            f"{option} stands before the command {words[1]}",
+            hint=f"options come after it: `deploy {words[1]} … {option} …`",
+        )
 
 
 def _defect(error: Exception) -> DeployError:
