@@ -30,12 +30,17 @@ from deployer.sandbox.layout import REGIONS
 _TARGET = 1.4
 _MIB = 1024 * 1024
 
+_DEPLOYED = "deployed"
+
 CHANGES: dict[str, tuple[str, Callable[[Ours], None], str]] = {
-    "value": ("a changed value", Ours.change_value, "deployed"),
-    "artefact": ("a changed artefact", Ours.change_artefact, "deployed"),
+    "value": ("a changed value", Ours.change_value, _DEPLOYED),
+    "artefact": ("a changed artefact", Ours.change_artefact, _DEPLOYED),
     "nothing": ("nothing changed", lambda side: None, "unchanged"),
 }
-"""Name → title, what is done to each side before each of its runs, and the outcome that every region must have."""
+"""Name → title, what is done to each side before each of its runs, and the outcome that every region must have.
+
+The target is for what is deployed: finding out that there is nothing to do is the processor's work alone.
+"""
 
 
 def benchmark() -> bool:
@@ -91,10 +96,13 @@ def _show(runs: dict[str, tuple[list[Run], list[Run]]]) -> bool:
     for change, pair in runs.items():
         one, every = ([run.seconds for run in side] for side in pair)
         ratio = median(every) / median(one)
-        rows.append(
-            (CHANGES[change][0], spread(one), spread(every), f"{ratio:.2f}", f"{_TARGET}", verdict(ratio <= _TARGET))
-        )
-        reached = reached and ratio <= _TARGET
+        title, _, outcome = CHANGES[change]
+        row = [title, spread(one), spread(every), f"{ratio:.2f}"]
+        if outcome == _DEPLOYED:
+            rows.append([*row, f"{_TARGET}", verdict(ratio <= _TARGET)])
+            reached = reached and ratio <= _TARGET
+        else:
+            rows.append([*row, "", ""])
     print(table(("", "one region", "three regions", "times as long", "target", ""), rows))
     return reached
 
