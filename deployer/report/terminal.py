@@ -47,7 +47,7 @@ def _table(targets: Sequence[TargetResult], *, colour: bool) -> Iterator[str]:
             target.target.region,
             target.outcome,
             target.version or "-",
-            str(target.revision) if target.revision else "-",
+            _revision(target),
             pods(target.workloads),
             duration(sum(phase.seconds for phase in target.phases)),
         )
@@ -58,6 +58,12 @@ def _table(targets: Sequence[TargetResult], *, colour: bool) -> Iterator[str]:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         style = _STYLES.get(row[0], "") if colour else ""
         yield f"{style}{line}{_RESET}" if style else line
+
+
+def _revision(target: TargetResult) -> str:
+    """The revision with the version beside it; none where the newest one is of the way back to another version."""
+    went_back = target.outcome not in SUCCESSES and any(phase.phase == "rollback" for phase in target.phases)
+    return str(target.revision) if target.revision and not went_back else "-"
 
 
 def _details(group: Sequence[TargetResult]) -> Iterator[str]:

@@ -42,10 +42,13 @@ def worth_a_line(workload: WorkloadState) -> bool:
 
 
 def pods(workloads: Sequence[WorkloadState]) -> str:
-    """`2/2`: ready and desired pods of all workloads together; `-` where there are none."""
+    """`2/2`: ready and desired pods of all workloads together; `-` where there are none.
+
+    Pods that end after a scale-down are still ready for a while; they do not make up for those that another lacks.
+    """
     running = [workload for workload in workloads if workload.key.kind in RUNNING]
     desired = sum(workload.desired for workload in running)
-    return f"{sum(workload.ready for workload in running)}/{desired}" if desired else "-"
+    return f"{sum(min(workload.ready, workload.desired) for workload in running)}/{desired}" if desired else "-"
 
 
 def short_image(image: Image) -> str:

@@ -117,3 +117,20 @@ def test_durations_sizes_and_names_are_short() -> None:
 
 def test_what_was_restored_is_a_success() -> None:
     assert report(replace(GOOD, outcome="restored")).splitlines()[1].split()[0] == "✔"
+
+
+def test_a_revision_of_the_way_back_does_not_stand_beside_the_version_that_was_tried() -> None:
+    back = replace(BAD, version="0.0.2", revision=7, phases=(PhaseTiming("rollout", 1.0), PhaseTiming("rollback", 1.0)))
+    assert report(back).splitlines()[1].split()[3:7] == ["rolled", "back", "0.0.2", "-"]
+    for outcome in ("interrupted", "failed"):
+        assert report(replace(back, outcome=outcome)).splitlines()[1].split()[4:6] == ["0.0.2", "-"]
+        still = replace(back, outcome=outcome, phases=(PhaseTiming("rollout", 1.0),))
+        assert report(still).splitlines()[1].split()[4:6] == ["0.0.2", "7"]
+    assert report(replace(back, outcome="repaired", error=None)).splitlines()[1].split()[4:6] == ["0.0.2", "7"]
+
+
+def test_no_more_pods_are_ready_than_are_wanted() -> None:
+    ending = WorkloadState(DEPLOYMENT, 1, 1, 2, "ready")
+    other = WorkloadState(replace(DEPLOYMENT, name="other"), 2, 2, 1, "progressing")
+    assert pods([ending]) == "1/1"
+    assert pods([ending, other]) == "2/3"
