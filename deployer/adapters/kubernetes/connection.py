@@ -45,6 +45,7 @@ class Connection:
         self._access = access
         self._sleep = sleep
         self._clock = ServerClock()
+        self._extensions = {"sni_hostname": access.server_name} if access.server_name else {}
         self._auth = _authentication(access, tokens or tokens_of(access))
         try:
             self._client = httpx2.Client(
@@ -79,8 +80,7 @@ class Connection:
 
         Raises UnreachableError when there is no answer, or when the answer is 401.
         """
-        extensions = {"sni_hostname": self._access.server_name} if self._access.server_name else {}
-        arguments: dict[str, Any] = {"params": dict(query or {}), "extensions": extensions}
+        arguments: dict[str, Any] = {"params": dict(query or {}), "extensions": self._extensions}
         if body is not None:
             arguments |= {"content": _json(body), "headers": {"Content-Type": content_type}}
         attempts = _ATTEMPTS
@@ -114,7 +114,7 @@ class Connection:
     def stream(self, path: str, query: Mapping[str, str]) -> Iterator[httpx2.Response]:
         """An answer whose body is read piece by piece."""
         try:
-            with self._client.stream("GET", path, params=dict(query)) as response:
+            with self._client.stream("GET", path, params=dict(query), extensions=self._extensions) as response:
                 yield response
         except httpx2.TransportError as error:
             raise self._no_answer(error) from error

@@ -184,7 +184,10 @@ def _certificate(
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1")), x509.DNSName("cluster.test")]),
+            critical=False,
+        )
     )
     return builder.sign(issuer.key if issuer else key, hashes.SHA256())
 
@@ -215,6 +218,21 @@ def test_the_clusters_own_authority_is_trusted(authority: Authority, server_cont
         connection = Connection(read_access(content, None), timeout=5)
         assert connection.request("GET", "/").status_code == 200
         connection.close()
+
+
+def test_a_server_may_have_another_name_than_its_address(authority: Authority, server_context: ssl.SSLContext) -> None:
+    """As behind a tunnel. Each way of asking makes its own connection here."""
+    with serving(Script(Answer(200)), server_context) as server:
+        cluster = {"certificate-authority-data": encoded(authority.pem), "tls-server-name": "cluster.test"}
+        content = kubeconfig(server.url.replace("127.0.0.1", "localhost"), cluster=cluster)
+        for _ in range(2):
+            connection = Connection(read_access(content, None), timeout=5)
+            if server.requests:
+                with connection.stream("/", {}) as response:
+                    assert response.status_code == 200
+            else:
+                assert connection.request("GET", "/").status_code == 200
+            connection.close()
 
 
 def test_another_authority_is_not(server_context: ssl.SSLContext) -> None:
