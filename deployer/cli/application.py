@@ -149,11 +149,11 @@ def _show_traceback() -> None:
 def _fail(error: DeployError, arguments: Sequence[str]) -> int:
     """Tell the error to people, and on standard output to a program that asked for JSON; its exit code."""
     from deployer.cli.messages import show_error
+    from deployer.cli.output import UnwrittenError, print_result
 
-    if "--json" in arguments:
+    if "--json" in arguments and not isinstance(error, UnwrittenError):
         import json
 
-        from deployer.cli.output import print_result
         from deployer.report.document import error_document
 
         print_result(json.dumps(error_document(error), indent=2))

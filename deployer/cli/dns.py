@@ -160,23 +160,25 @@ def _tell(result: DnsResult, as_json: bool, mask: Callable[[str], str]) -> None:
         document = plan_document(
             result.stage, result.plans, result.errors, applied=result.applied, pruned=result.pruned
         )
-        _print_document(document, mask)
+        _print_document(document, mask, done=result.applied)
     elif result.plans:
-        _print_lines(plan_lines(result.plans, result.errors, pruned=result.pruned), mask)
+        _print_lines(plan_lines(result.plans, result.errors, pruned=result.pruned), mask, done=result.applied)
 
 
-def _print_document(document: dict[str, Any], mask: Callable[[str], str]) -> None:
-    from deployer.cli.output import print_result
+def _print_document(document: dict[str, Any], mask: Callable[[str], str], *, done: bool = False) -> None:
+    from deployer.cli.output import print_answer, print_result
     from deployer.masking.document import mask_texts
 
-    print_result(json.dumps(mask_texts(document, mask), indent=2))
+    write = print_result if done else print_answer
+    write(json.dumps(mask_texts(document, mask), indent=2))
 
 
-def _print_lines(lines: Iterable[str], mask: Callable[[str], str]) -> None:
-    from deployer.cli.output import print_result
+def _print_lines(lines: Iterable[str], mask: Callable[[str], str], *, done: bool = False) -> None:
+    from deployer.cli.output import print_answer, print_result
 
+    write = print_result if done else print_answer
     if text := "\n".join(lines):
-        print_result(mask(text))
+        write(mask(text))
 
 
 def _failed(errors: Iterable[tuple[object, DeployError]], mask: Callable[[str], str]) -> typer.Exit:

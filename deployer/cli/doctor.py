@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deployer.cli.options import AsJson, Debug, Directory
-from deployer.cli.output import print_result
+from deployer.cli.output import print_answer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,9 +42,9 @@ def doctor(
     findings = examine(_account_checks(stage, region, directory) if stage else ())
     if as_json:
         found = [{**asdict(one), "group": one.group.value, "state": one.state.value} for one in findings]
-        print_result(json.dumps({"ok": healthy(findings), "findings": found}, indent=2))
+        print_answer(json.dumps({"ok": healthy(findings), "findings": found}, indent=2))
     else:
-        print_result("\n".join(_lines(findings)))
+        print_answer("\n".join(_lines(findings)))
     groups = [Group.DEPLOYMENT, Group.ACCOUNT]
     raise typer.Exit(0 if healthy(findings, groups) else 5)
 

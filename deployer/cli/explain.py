@@ -31,7 +31,7 @@ def explain(
     """
     from deployer.cli.display import display
     from deployer.cli.masked import MaskingSink, masked_error
-    from deployer.cli.output import print_result
+    from deployer.cli.output import print_answer
     from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
     from deployer.errors import DeployError
     from deployer.masking.document import mask_texts
@@ -51,11 +51,11 @@ def explain(
         except DeployError as error:
             raise masked_error(error, wiring.mask) from None
         if as_json:
-            print_result(json.dumps(mask_texts(explanation_document(explanations), wiring.mask), indent=2))
+            print_answer(json.dumps(mask_texts(explanation_document(explanations), wiring.mask), indent=2))
             return
         lines: list[str] = []
         for one in explanations:
             if len(explanations) > 1:
                 lines += [*([""] if lines else []), f"# {one.target}"]
             lines += explanation_lines(one)
-        print_result(wiring.mask("\n".join(lines)))
+        print_answer(wiring.mask("\n".join(lines)))

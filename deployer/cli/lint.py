@@ -40,7 +40,7 @@ def lint(
     """
     from dataclasses import replace
 
-    from deployer.cli.output import print_result
+    from deployer.cli.output import print_answer
     from deployer.config import Repository
     from deployer.lint.run import lint as run
     from deployer.report.lint import FORMATS
@@ -49,6 +49,6 @@ def lint(
     findings = run(repository.root, applications or (), disable=disable or ())
     if strict:
         findings = [replace(one, severity="error") for one in findings]
-    print_result(FORMATS["json" if as_json else written.value](findings))
+    print_answer(FORMATS["json" if as_json else written.value](findings))
     if any(one.severity == "error" for one in findings):
         raise typer.Exit(2)

@@ -16,7 +16,7 @@ from deployer.cli.display import display
 from deployer.cli.invocation import command_for
 from deployer.cli.masked import MaskingSink, masked_error
 from deployer.cli.messages import wants_colour
-from deployer.cli.output import print_result
+from deployer.cli.output import print_answer, print_result
 from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
 from deployer.errors import DeployError, ErrorGroup, InterruptedBySignal, interruption
 from deployer.masking.document import mask_texts
@@ -76,7 +76,8 @@ def run(asked: Asked, story: Story | None = None) -> None:
             raise interruption(stop) from None
         except DeployError as error:
             raise masked_error(error, wiring.mask) from None
-        print_result(_report(result, asked, wiring.mask))
+        write = print_answer if asked.plan_only else print_result
+        write(_report(result, asked, wiring.mask))
         raise typer.Exit(_exit_code(result, signalled, asked))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deployer.cli.options import Debug, Directory, ExtraVars, Region, Stage, Version
-from deployer.cli.output import print_result
+from deployer.cli.output import print_answer, print_result
 from deployer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _files(
 def _write(files: dict[str, str], out: Path | None) -> None:
     for name, text in files.items():
         if out is None:
-            print_result(f"# {name}\n{text.rstrip()}\n\n")
+            print_answer(f"# {name}\n{text.rstrip()}\n\n")
             continue
         path = out / name
         try:

@@ -12,7 +12,7 @@ import typer
 
 from deployer.cli import secrets_hook, secrets_lint, secrets_many
 from deployer.cli.options import AsJson, Debug, Directory, Stage
-from deployer.cli.output import print_result
+from deployer.cli.output import print_answer, print_result
 from deployer.errors import DeployError, UsageError
 
 if TYPE_CHECKING:
@@ -140,9 +140,9 @@ def keys(
     repository = Repository.find(Path.cwd(), directory)
     found = list_keys(all_secret_files(repository, stage, region))
     if as_json:
-        print_result(json.dumps(keys_document(found), indent=2))
+        print_answer(json.dumps(keys_document(found), indent=2))
     elif found:
-        print_result("\n".join(key_lines(found)))
+        print_answer("\n".join(key_lines(found)))
     else:
         sys.stderr.write(f"{stage} has no secrets files\n")
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from deployer.cli.options import AsJson, Debug, Directory
-from deployer.cli.output import print_result
+from deployer.cli.output import print_answer
 
 
 class Format(StrEnum):
@@ -63,6 +63,6 @@ def lint(
         findings = lint_secrets(repository, stage, region, disable=disable or ())
     if strict:
         findings = [replace(one, severity="error") for one in findings]
-    print_result(FORMATS["json" if as_json else written.value](findings))
+    print_answer(FORMATS["json" if as_json else written.value](findings))
     if any(one.severity == "error" for one in findings):
         raise typer.Exit(2)

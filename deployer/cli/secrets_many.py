@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deployer.cli.options import AsJson, Debug, Directory
-from deployer.cli.output import print_result
+from deployer.cli.output import print_answer, print_result
 from deployer.errors import ErrorGroup, UsageError, interruption
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ def diff(
         ]
         found = comparison.compare(wanted)
     if as_json:
-        print_result(json.dumps(changes_document(found.changes, found.errors), indent=2))
+        print_answer(json.dumps(changes_document(found.changes, found.errors), indent=2))
     elif found.changes:
-        print_result("\n".join(change_lines(found.changes)))
+        print_answer("\n".join(change_lines(found.changes)))
     elif not found.errors:
         sys.stderr.write(f"no secret has changed since {since}\n")
     if found.errors:

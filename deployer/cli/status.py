@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +13,7 @@ import typer
 from typer.core import TyperCommand
 
 from deployer.cli.options import AsJson, Debug, Directory, Stage, seconds
-from deployer.cli.output import print_result
+from deployer.cli.output import print_answer
 from deployer.errors import ErrorGroup, UsageError
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def status(
     if pause is not None and pause < _SHORTEST:
         raise UsageError(f"{watch!r} is too often", where="--watch", hint=f"at least {_SHORTEST:g}s")
     from deployer.cli.masked import masked_error
-    from deployer.errors import DeployError
+    from deployer.errors import DeployError, InterruptedBySignal, interruption
     from deployer.wiring import Wiring
 
     with Wiring(directory, "") as wiring:
@@ -77,10 +78,14 @@ def status(
 
                 watch_status(read, pause, wiring.mask, lambda found: _write_page(found, html, wiring.mask, pause))
             found = read()
-        except DeployError as error:
+        except (KeyboardInterrupt, DeployError) as error:
+            if isinstance(error, KeyboardInterrupt):
+                error = interruption(error)
+            if pause is not None and isinstance(error, InterruptedBySignal) and error.signal_number == signal.SIGINT:
+                raise typer.Exit(error.exit_code) from None  # Ctrl-C is how a watch ends
             raise masked_error(error, wiring.mask) from None
         _write_page(found, html, wiring.mask)
-        print_result(_report(found, as_json, wiring.mask))
+        print_answer(_report(found, as_json, wiring.mask))
         raise typer.Exit(_exit_code(found, exit_code, wiring.mask))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from deployer.cli.messages import wants_colour
-from deployer.cli.output import print_result
+from deployer.cli.output import print_answer
 from deployer.model.status import ReleaseStatus, StageStatus
 from deployer.report.status import change_lines, note_lines, status_lines, summary, table_lines
 
@@ -31,13 +31,13 @@ def _print_changes(
     read: Callable[[], StageStatus], pause: float, mask: Mask, then: Callable[[StageStatus], None]
 ) -> NoReturn:
     found = read()
-    print_result(mask("\n".join([*status_lines(found), *_error_lines(found)])))
+    print_answer(mask("\n".join([*status_lines(found), *_error_lines(found)])))
     while True:
         then(found)
         time.sleep(pause)
         before, found = found, read()
         if lines := list(change_lines(before, found)):
-            print_result(mask("\n".join(lines)))
+            print_answer(mask("\n".join(lines)))
 
 
 def _redraw(read: Callable[[], StageStatus], pause: float, mask: Mask, then: Callable[[StageStatus], None]) -> NoReturn:

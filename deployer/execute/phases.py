@@ -11,10 +11,14 @@ from deployer.model import PhaseTiming, Target
 
 
 class Phase:
-    """The phase that is running; `detail` is told when it ends."""
+    """The phase that is running; `detail` is told when it ends.
+
+    `failed` is for those that keep their errors instead of raising them.
+    """
 
     def __init__(self) -> None:
         self.detail = ""
+        self.failed = False
 
 
 class Phases:
@@ -38,4 +42,4 @@ class Phases:
         finally:
             seconds = time.monotonic() - started
             self.timings.append(PhaseTiming(name, seconds))
-            self._sink.emit(PhaseFinished(name, seconds, self._target, phase.detail, failed))
+            self._sink.emit(PhaseFinished(name, seconds, self._target, phase.detail, failed or phase.failed))

@@ -74,6 +74,7 @@ def _contexts(
             [(one.target, partial(docker_context, one, command.services, command.sink)) for one in configurations]
         )
         failures += answers.failures
+        phase.failed = bool(answers.failures)
         sources = [one.src for each in configurations if each.app.docker for one in each.app.docker.download]
         phase.detail = "; ".join(dict.fromkeys(sources))
     return answers.values

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.test_main_job import Repository
+from tests.cli.test_main_job import ROOT, Repository
 
 
 @pytest.fixture
@@ -107,3 +110,23 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+@pytest.mark.parametrize(("number", "said"), [(signal.SIGINT, ""), (signal.SIGTERM, "stopped by SIGTERM")])
+def test_a_watch_ends_with_ctrl_c_without_an_error(repository: Repository, number: signal.Signals, said: str) -> None:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(repository.root), "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, "-m", "deployer", "status", "prod", "--watch", "1h"],
+        cwd=repository.root,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as watching:
+        assert watching.stdout
+        assert watching.stdout.readline()
+        watching.send_signal(number)
+        _, errors = watching.communicate(timeout=60)
+    assert watching.returncode == 128 + number
+    assert said in errors
+    assert ("error:" in errors) == bool(said)

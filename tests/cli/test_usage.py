@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.test_main_job import Repository
+from tests.cli.test_main_job import APP, ROOT, Repository
 
 
 @pytest.fixture
@@ -47,3 +50,31 @@ def test_a_flag_before_the_command_is_taken(repository: Repository) -> None:
 def test_a_choice_that_is_none(repository: Repository) -> None:
     what = repository.error(2, "prod", "london", "site", "--on-failure", "maybe")["what"]
     assert what == "Invalid value for '--on-failure': 'maybe' is not one of 'hold', 'rollback'"
+
+
+def test_artefacts_that_are_missing_are_not_done(repository: Repository) -> None:
+    repository.write(
+        "apps/site.yml",
+        APP + 'Docker:\n  Dockerfile: "FROM scratch"\n  Download:\n    - src: "http://127.0.0.1:9/a.tar.gz"\n',
+    )
+    done = repository.deploy("prod", "london", "site")
+    assert "artefacts failed in" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize(
+    "typed", ["render prod london site", "explain prod london site --json", "lint --json", "doctor"]
+)
+def test_an_answer_that_cannot_be_written_ends_in_1(repository: Repository, typed: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "deployer", *typed.split()],
+            cwd=repository.root,
+            env={"PATH": os.environ["PATH"], "HOME": str(repository.root), "PYTHONPATH": str(ROOT)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.count("the result cannot be written to standard output") == 1

@@ -8,7 +8,7 @@ from typing import NoReturn
 import pytest
 
 from deployer.cli.masked import MaskingSink
-from deployer.cli.output import print_result
+from deployer.cli.output import UnwrittenError, print_answer, print_result
 from deployer.events import Event, OutputLine
 
 
@@ -28,6 +28,13 @@ def test_a_full_disk_is_told_and_raises_nothing(
     monkeypatch.setattr(sys, "stdout", Full())
     print_result("deployed")
     assert "No space left on device" in capsys.readouterr().err
+
+
+def test_an_answer_that_cannot_be_written_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", Full())
+    with pytest.raises(UnwrittenError) as caught:
+        print_answer("a list")
+    assert (caught.value.exit_code, caught.value.why) == (1, "No space left on device")
 
 
 def test_a_reader_that_has_gone_ends_the_process() -> None:
