@@ -36,7 +36,7 @@ def history(
     from deployer.cli.display import display
     from deployer.cli.masked import MaskingSink, masked_error
     from deployer.cli.messages import show_error, wants_colour
-    from deployer.cli.output import print_result
+    from deployer.cli.output import print_answer
     from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
     from deployer.events import Silence
     from deployer.masking.document import mask_texts
@@ -56,16 +56,16 @@ def history(
         except DeployError as error:
             raise masked_error(error, wiring.mask) from None
         if as_json:
-            print_result(json.dumps(mask_texts(history_document(stage, application, regions), wiring.mask), indent=2))
+            print_answer(json.dumps(mask_texts(history_document(stage, application, regions), wiring.mask), indent=2))
         elif lines := list(
             history_lines(
                 regions,
                 now=datetime.now(UTC),
-                width=shutil.get_terminal_size((160, 50)).columns,
+                width=shutil.get_terminal_size().columns if sys.stdout.isatty() else None,
                 colour=wants_colour(sys.stdout),
             )
         ):
-            print_result(wiring.mask("\n".join(lines)))
+            print_answer(wiring.mask("\n".join(lines)))
         failed = [one.error for one in regions if one.error is not None]
         if failed:
             group = ErrorGroup(failed)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from textwrap import wrap
 from typing import Any
 
 from deployer.model.history import Deployed, HistoryEntry, RegionHistory, RevisionOutcome
@@ -23,6 +24,12 @@ _COLOURS: dict[RevisionOutcome, str] = {
     "unverified": "\x1b[33m",
     "not ours": "\x1b[2m",
 }
+_WIDTH = 160
+"""Columns for what is no terminal."""
+
+_NARROWEST = 8
+"""What is left of a column that is cut."""
+
 _DIM, _RESET = "\x1b[2m", "\x1b[0m"
 
 
@@ -41,14 +48,17 @@ class _Column:
 
 
 def history_lines(
-    regions: Sequence[RegionHistory], *, now: datetime, width: int = 120, colour: bool = False
+    regions: Sequence[RegionHistory], *, now: datetime, width: int | None = None, colour: bool = False
 ) -> Iterator[str]:
-    """One table: a region's revisions, or the deployments of several regions with the revision that each got."""
+    """One table: a region's revisions, or the deployments of several regions with the revision that each got.
+
+    `width` is that of the terminal: nothing is wider. Without one, columns are left out but nothing is cut.
+    """
     read = [region for region in regions if region.error is None]
     if len(regions) > 1 and read:
         deployed = by_deployment(read)
         columns = _deployments(deployed, read, now)
-        if sum(column.width + 2 for column in columns if column.rank == 0) <= width + 2:
+        if sum(column.width + 2 for column in columns if column.rank == 0) <= (width or _WIDTH) + 2:
             yield from _table(columns, width, colour)
         else:
             for region in read:
@@ -60,7 +70,8 @@ def history_lines(
     notes = [note for region in regions for note in _notes(region)]
     if notes:
         yield ""
-        yield from notes
+        for note in notes:
+            yield from (wrap(note, max(20, width), subsequent_indent="  ") if width else [note])
 
 
 def _revisions(entries: Sequence[HistoryEntry], now: datetime) -> list[_Column]:
@@ -105,12 +116,28 @@ def _deployments(deployed: Sequence[Deployed], regions: Sequence[RegionHistory],
     ]
 
 
-def _table(columns: Sequence[_Column], width: int, colour: bool) -> Iterator[str]:
+def _table(columns: Sequence[_Column], width: int | None, colour: bool) -> Iterator[str]:
     shown = [column for column in columns if any(cell != "-" for cell in column.cells) or column.rank == 0]
-    while sum(column.width + 2 for column in shown) - 2 > width and (rank := max(one.rank for one in shown)):
+    while _over(shown, width or _WIDTH) > 0 and (rank := max(one.rank for one in shown)):
         shown = [column for column in shown if column.rank != rank]
+    while width and (over := _over(shown, width)) > 0:
+        widest = max(shown, key=lambda one: one.width)
+        if widest.width <= _NARROWEST:
+            break
+        shown[shown.index(widest)] = _cut(widest, max(_NARROWEST, widest.width - over))
     for row in range(-1, len(shown[0].cells)):
         yield "  ".join(_cell(column, row, colour) for column in shown).rstrip()
+
+
+def _over(columns: Sequence[_Column], width: int) -> int:
+    return sum(column.width + 2 for column in columns) - 2 - width
+
+
+def _cut(column: _Column, width: int) -> _Column:
+    header, *cells = (
+        text if len(text) <= width else text[: width - 1] + "…" for text in (column.header, *column.cells)
+    )
+    return replace(column, header=header, cells=cells)
 
 
 def _cell(column: _Column, row: int, colour: bool) -> str:

@@ -119,3 +119,14 @@ def test_the_document_has_exactly_the_fields_that_are_documented() -> None:
     assert [document["ok"], *(one["ok"] for one in document["regions"])] == [False, True, False]
     assert document["regions"][1]["errors"][0]["exitCode"] == 5
     json.dumps(document)
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_nothing_is_wider_than_the_terminal(width: int) -> None:
+    long = replace(GOOD, version="0.0.1-" + "c" * 60)
+    broken = region("seoul", FAILED, long)
+    for shown in (lines(region("london", long), broken, width=width), lines(broken, width=width)):
+        assert all(len(line) <= width for line in shown), shown
+        assert any("…" in line for line in shown)
+    whole = list(history_lines([broken], now=NOW))
+    assert any("c" * 60 in line for line in whole)
