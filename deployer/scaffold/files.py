@@ -146,6 +146,8 @@ Slack:
   ApiUrl: "$slack/api/"
 HealthCheck:
   Protocol: "HTTP"
+  Port: 8080 # the sandbox's load balancers
+  Interval: 10
 """)
 
 _LOCAL_REGION = Template("""\
