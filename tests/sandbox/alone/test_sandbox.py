@@ -76,7 +76,7 @@ def ask_ingress(region: Region, host: str) -> tuple[int, str]:
 
 def test_every_part_is_well(layout: Layout) -> None:
     assert_all_well()
-    assert len(status().parts) == 5 + 3 * 7
+    assert len(status().parts) == 6 + 3 * 7
 
 
 def test_up_again_changes_nothing(layout: Layout) -> None:
@@ -478,4 +478,4 @@ def test_the_slack_command_shows_messages() -> None:
     shown = deploy_sandbox("slack")
     output, _ = shown.communicate(timeout=60)
     assert b"seen" in output
-    assert b"1 messages" in output
+    assert b"1 message;" in output
