@@ -31,12 +31,13 @@ def backend() -> Any:
 
 def _balancers() -> Iterable[tuple[str, Any]]:
     """moto's load balancers with their AWS regions. ELBv2 takes a second to load: not before somebody asks for it."""
-    models = sys.modules.get("moto.elbv2.models")
-    if models is None:
+    # While another thread imports it, it is among the modules without being complete.
+    backends = getattr(sys.modules.get("moto.elbv2.models"), "elbv2_backends", None)
+    if backends is None:
         return
     from moto.core import DEFAULT_ACCOUNT_ID
 
-    for region, backend in list(models.elbv2_backends[DEFAULT_ACCOUNT_ID].items()):
+    for region, backend in list(backends[DEFAULT_ACCOUNT_ID].items()):
         for balancer in list(backend.load_balancers.values()):
             yield region, balancer
 
