@@ -118,8 +118,8 @@ def test_regions_that_differ_are_told_and_one_is_asked_for(stages: TwoStages, pu
     london = stages.deploy("--json", "--version", "1.1.0", region="london").expect(0).target
     (error,) = stages.promote().expect(4).document["errors"]
     assert error["what"] == f"the regions of {STAGE} do not run the same"
-    assert "london: 1.1.0-" in error["why"]
-    assert "virginia: 1.0.0-" in error["why"]
+    assert "london: version 1.1.0, 1.1.0-" in error["why"]
+    assert "virginia: version 1.0.0, 1.0.0-" in error["why"]
     assert "--from-region london" in error["hint"]
     assert not stages.following["london"].revisions(stages.name)
     promoted = targets(stages.promote("--from-region", "london").expect(0))
