@@ -18,15 +18,9 @@ from deployer.config import Configuration, Inputs, Loaded, Repository, load_each
 from deployer.errors import DeployError, InterruptedBySignal, Location, UsageError
 from deployer.events import Sink
 from deployer.execute.dns_ports import Dns, LoadBalancers, NameServers
+from deployer.execute.image_ports import ArtefactFetcher, ContextObserver, ImageBuilder, Registry
 from deployer.execute.phases import Phases
-from deployer.execute.ports import (
-    ArtefactFetcher,
-    ContextObserver,
-    ImageBuilder,
-    Notifier,
-    Registry,
-    SecretsDecryptor,
-)
+from deployer.execute.ports import Notifier, SecretsDecryptor
 from deployer.execute.work import RegionPorts
 from deployer.masking import Masker
 from deployer.model import Holder, Json, Secret, Settings, Target

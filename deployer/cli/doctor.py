@@ -16,7 +16,7 @@ from deployer.cli.output import print_answer
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from deployer.execute.ports import Registry
+    from deployer.execute.image_ports import Registry
     from deployer.tools.doctor import Finding
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)

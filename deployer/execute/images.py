@@ -8,9 +8,9 @@ from functools import partial
 
 from deployer.errors import ConfigurationError
 from deployer.events import Sink
+from deployer.execute.image_ports import BuildRequest, DockerContext, ImageBuilder, Registry
 from deployer.execute.parallel import values_of
 from deployer.execute.phases import Phases
-from deployer.execute.ports import BuildRequest, DockerContext, ImageBuilder, Registry
 from deployer.model import DockerSpec, Image
 
 

@@ -11,9 +11,9 @@ from deployer.errors import ConfigurationError, DeployError, NotPermitted
 from deployer.execute.adoption import adoption_of
 from deployer.execute.compare import Owned, compare
 from deployer.execute.everywhere import ask_each
+from deployer.execute.image_ports import DockerContext, Registry
 from deployer.execute.images import PromotedImage
 from deployer.execute.parallel import values_of
-from deployer.execute.ports import DockerContext, Registry
 from deployer.execute.preflight import Entry, NoNamespace, Troubles, check
 from deployer.execute.watch import observe as observe_workloads
 from deployer.execute.work import RegionPorts

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from deployer.errors import ConfigurationError, NotPermitted, raise_all
 from deployer.execute.compare import Owned, compare
+from deployer.execute.image_ports import Registry
 from deployer.execute.parallel import values_of
-from deployer.execute.ports import Registry
 from deployer.execute.preflight import Entry, NoNamespace, Troubles, check
 from deployer.execute.watch import observe as observe_workloads
 from deployer.execute.work import RegionPorts

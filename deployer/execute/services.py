@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from deployer.execute.dns_ports import Dns, LoadBalancers, NameServers
-from deployer.execute.ports import ArtefactFetcher, ContextObserver, ImageBuilder, Notifier, Registry
+from deployer.execute.image_ports import ArtefactFetcher, ContextObserver, ImageBuilder, Registry
+from deployer.execute.ports import Notifier
 from deployer.execute.work import RegionPorts
 from deployer.model import Holder, Settings, Target
 

@@ -8,8 +8,8 @@ from functools import partial
 
 from deployer.config import Configuration, Loaded
 from deployer.execute.everywhere import CommandFor, Failure, Question, ask_each, refuse
+from deployer.execute.image_ports import DockerContext
 from deployer.execute.observe import Observation, Subject, agree_on_rebuilds, observe
-from deployer.execute.ports import DockerContext
 from deployer.pipeline.command import Command
 from deployer.pipeline.origin import Promotion
 from deployer.pipeline.preparing import docker_context, prepared_manifests

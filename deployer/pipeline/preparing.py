@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deployer.config import Configuration
 from deployer.events import Sink
-from deployer.execute.ports import DockerContext
+from deployer.execute.image_ports import DockerContext
 from deployer.execute.services import Services
 from deployer.model import Image
 from deployer.plan.manifests import PreparedManifests, SourceManifest, prepare

@@ -27,7 +27,7 @@ from deployer.adapters.docker import DockerBuilder
 from deployer.adapters.registry import HttpRegistry
 from deployer.errors import ConfigurationError, DeploymentFailed, InterruptedBySignal, Location, UnreachableError
 from deployer.events import Event, OutputLine, Silence, Sink
-from deployer.execute.ports import BuildRequest
+from deployer.execute.image_ports import BuildRequest
 from deployer.masking import Masker
 from deployer.model import App, DockerSpec, Download, EcrSettings, Image, InlineFile, Secret
 from deployer.plan.content_hash import docker_hash

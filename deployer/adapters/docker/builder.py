@@ -10,7 +10,7 @@ from deployer.adapters.docker.classic import build_with_engine
 from deployer.adapters.docker.output import Output
 from deployer.errors import ConfigurationError, UnreachableError
 from deployer.events import Sink, WarningRaised
-from deployer.execute.ports import BuildRequest, Registry
+from deployer.execute.image_ports import BuildRequest, Registry
 from deployer.masking import Masker
 
 

@@ -12,7 +12,7 @@ from deployer.adapters.docker.credentials import Login, own_login, private_confi
 from deployer.adapters.docker.failures import build_failure, error_in, is_taken
 from deployer.adapters.docker.output import Output
 from deployer.errors import DeployError
-from deployer.execute.ports import BuildRequest, Registry
+from deployer.execute.image_ports import BuildRequest, Registry
 from deployer.model import Secret
 
 # Nothing else of our environment is for Docker: it may hold tokens.

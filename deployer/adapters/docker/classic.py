@@ -10,7 +10,7 @@ from typing import Any
 from deployer.adapters.docker.failures import build_failure, engine_failure, is_taken, push_failure
 from deployer.adapters.docker.output import Output
 from deployer.errors import ConfigurationError, DeployError
-from deployer.execute.ports import BuildRequest, Registry
+from deployer.execute.image_ports import BuildRequest, Registry
 from deployer.model import Image
 
 _TIMEOUT = 3600

@@ -20,7 +20,7 @@ from deployer.model import Image, Secret
 if TYPE_CHECKING:
     import httpx2
 
-    from deployer.execute.ports import Registry
+    from deployer.execute.image_ports import Registry
 
 
 class HttpRegistry:

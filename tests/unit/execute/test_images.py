@@ -11,9 +11,9 @@ import pytest
 
 from deployer.errors import ConfigurationError
 from deployer.events import Sink
+from deployer.execute.image_ports import BuildRequest, Registry
 from deployer.execute.images import PromotedImage, StoredImage, WantedImage, copy_images, provide_images
 from deployer.execute.observe import Subject, agree_on_rebuilds, identify
-from deployer.execute.ports import BuildRequest, Registry
 from deployer.execute.work import RegionPorts
 from deployer.model import App, ContextEntry, DeploymentRecord, DockerSpec, Image, Secret, Settings, Target
 from deployer.plan.manifests import PreparedManifests

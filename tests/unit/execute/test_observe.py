@@ -11,8 +11,8 @@ from typing import Any, cast
 import pytest
 
 from deployer.errors import ConfigurationError, DeployError, Location, NotPermitted, UnreachableError
+from deployer.execute.image_ports import Registry
 from deployer.execute.observe import Observation, Subject, agree_on_rebuilds, observe
-from deployer.execute.ports import Registry
 from deployer.execute.work import RegionPorts
 from deployer.model import (
     App,

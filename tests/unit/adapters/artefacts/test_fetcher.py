@@ -16,7 +16,7 @@ import pytest
 from deployer.adapters.artefacts import Fetcher, cache, fetcher, transfer
 from deployer.errors import ConfigurationError, DeployError, ErrorGroup, UnreachableError
 from deployer.events import DownloadProgress, Event, Silence
-from deployer.execute.ports import ArtefactFetcher
+from deployer.execute.image_ports import ArtefactFetcher
 from deployer.model import Artefact, Download
 from tests.unit.adapters.artefacts.server import Server, serving
 

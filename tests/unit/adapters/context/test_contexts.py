@@ -14,7 +14,7 @@ import pytest
 from deployer.adapters.context import Contexts, scan
 from deployer.adapters.context.hashing import hash_files
 from deployer.errors import ConfigurationError, DeployError, ErrorGroup, Location
-from deployer.execute.ports import ContextObserver, DockerContext
+from deployer.execute.image_ports import ContextObserver, DockerContext
 from deployer.masking import Masker
 from deployer.model import App, Artefact, DockerSpec, Download, InlineFile
 from deployer.plan.content_hash import docker_hash

@@ -13,7 +13,7 @@ from deployer.adapters.docker.buildx import arguments, environment
 from deployer.adapters.docker.output import Output
 from deployer.errors import ConfigurationError, DeploymentFailed, UnreachableError
 from deployer.events import Event, OutputLine, Silence, Sink
-from deployer.execute.ports import BuildRequest, ImageBuilder, Registry
+from deployer.execute.image_ports import BuildRequest, ImageBuilder, Registry
 from deployer.masking import Masker
 from deployer.model import Image, Secret
 
