@@ -10,6 +10,7 @@ from deployer.execute.ports import Cluster
 from deployer.model import Json, ObjectKey, Revision
 from deployer.plan.adoption import ReleaseName
 from deployer.plan.difference import drifted
+from deployer.plan.facts import Comparison
 from deployer.plan.manifests import (
     PreparedManifests,
     SourceManifest,
@@ -54,18 +55,18 @@ class Owned:
         return {(key.kind, key.namespace, key.name) for key in keys}
 
 
-def compare(
-    cluster: Cluster, prepared: PreparedManifests, owned: Owned
-) -> tuple[dict[ObjectKey, Json | None], dict[ObjectKey, tuple[str, ...]]]:
-    """The live objects (None: missing), and the fields in which they differ from the manifests.
+def compare(cluster: Cluster, prepared: PreparedManifests, owned: Owned, *, tell: bool = False) -> Comparison:
+    """The manifests beside what is live.
 
     Each manifest is shown to the API server as a dry run, so that what it refuses is known before anything changes, and
-    told with its place in the app file.
+    told with its place in the app file. With `tell`, fields that may not change are part of the answer and not raised.
     Hooks are shown too, but live only while Helm runs them.
     """
     live: dict[ObjectKey, Json | None] = {}
+    previews: dict[ObjectKey, Json] = {}
     drift: dict[ObjectKey, tuple[str, ...]] = {}
     refused: list[DeployError] = []
+    told: list[ConfigurationError] = []
     for index, (key, manifest) in enumerate(zip(prepared.keys, prepared.objects, strict=True)):
         source = prepared.sources[index] if prepared.sources else SourceManifest(manifest)
         try:
@@ -79,7 +80,7 @@ def compare(
             refused.append(foreign)
             continue
         if present is not None and (forbidden := immutable_changes(manifest, present, source)):
-            refused += forbidden
+            (told if tell else refused).extend(forbidden)
             continue
         try:
             preview = cluster.preview(manifest, present)
@@ -90,7 +91,9 @@ def compare(
         except NotPermitted as error:
             refused.append(error)
             continue
-        if present is not None and (paths := drifted(present, preview)):
-            drift[key] = paths
+        if present is not None:
+            previews[key] = preview
+            if paths := drifted(present, preview):
+                drift[key] = paths
     raise_all(refused)
-    return live, drift
+    return Comparison(live, previews, drift, tuple(told))

@@ -17,10 +17,10 @@ from deployer.execute.parallel import values_of
 from deployer.execute.preflight import Entry, NoNamespace, Troubles, check
 from deployer.execute.watch import observe as observe_workloads
 from deployer.execute.work import RegionPorts
-from deployer.model import App, DeploymentRecord, Image, Json, ObjectKey, Revision, Settings, Target
+from deployer.model import App, DeploymentRecord, Image, Revision, Settings, Target
 from deployer.plan.content_hash import docker_hash as hash_context
 from deployer.plan.difference import removed_objects
-from deployer.plan.facts import ImageFacts, ReleaseFacts, TargetFacts
+from deployer.plan.facts import Comparison, ImageFacts, ReleaseFacts, TargetFacts
 from deployer.plan.identity import rebuilt
 from deployer.plan.manifests import PreparedManifests, check_release_size
 
@@ -44,6 +44,7 @@ class Subject:
     could not be read when they were asked for already. `unknown_content`: its Docker context could not be had, so that
     it will not be deployed; everything else is looked at all the same, with a placeholder for its hash. `refuse_held`:
     a lock that somebody holds is an error where something is to be done. `adopt`: objects of others are taken over.
+    `tell`: fields that may not change are told with the plan, and not raised.
     """
 
     target: Target
@@ -59,6 +60,7 @@ class Subject:
     unknown_content: bool = False
     refuse_held: bool = False
     adopt: bool = False
+    tell: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,23 +137,24 @@ def _compare(
     if prepared is None:
         return release, troubles.attempt(lambda: check(entry)) or ()
     owned = Owned(entry.name, entry.namespace, release.revisions, adopt=subject.adopt)
-    found: list[tuple[dict[ObjectKey, Json | None], dict[ObjectKey, tuple[str, ...]]]] = []
+    found: list[Comparison] = []
     warnings: list[str] = []
     settled = release.current is not None and _is_settled(release.current, release.texts)
     comparing, checking = Troubles(), Troubles()
     steps: list[Callable[[], object]] = [
-        lambda: comparing.attempt(lambda: found.append(compare(cluster, prepared, owned))),
+        lambda: comparing.attempt(lambda: found.append(compare(cluster, prepared, owned, tell=subject.tell))),
         lambda: checking.attempt(lambda: warnings.extend(check(entry))),
     ]
     values_of(steps[:1] if settled else steps)
     unchanged = release.current is not None and release.current.manifests == prepared.texts
+    seen = found[0] if found else Comparison()
+    release = replace(release, comparison=seen)
     if unchanged and found:
-        live, drift = found[0]
-        workloads = troubles.attempt(lambda: observe_workloads(cluster, prepared, policy, live)) or ()
-        missing = tuple(key for key, content in live.items() if content is None)
-        release = replace(release, drift=drift, missing=missing, workloads=workloads)
+        workloads = troubles.attempt(lambda: observe_workloads(cluster, prepared, policy, seen.live)) or ()
+        missing = tuple(key for key, content in seen.live.items() if content is None)
+        release = replace(release, drift=seen.drift, missing=missing, workloads=workloads)
     if subject.adopt and found:
-        adoption = troubles.attempt(lambda: adoption_of(entry, release.revisions, owned.taken, *found[0]))
+        adoption = troubles.attempt(lambda: adoption_of(entry, release.revisions, owned.taken, seen.live, seen.drift))
         release = replace(release, adoption=adoption or release.adoption)
     if settled and (release.drift or release.missing or any(one.verdict != "ready" for one in release.workloads)):
         steps[1]()

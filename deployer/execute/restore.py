@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deployer.errors import ConfigurationError, NotPermitted, raise_all
 from deployer.execute.compare import Owned, compare
@@ -13,6 +13,7 @@ from deployer.execute.preflight import Entry, NoNamespace, Troubles, check
 from deployer.execute.watch import observe as observe_workloads
 from deployer.execute.work import RegionPorts
 from deployer.model import App, Revision, Settings, Target, WorkloadState
+from deployer.plan.facts import Comparison
 from deployer.plan.manifests import PreparedManifests
 from deployer.plan.revisions import named
 from deployer.plan.rollback import Choice, plan_rollback
@@ -37,20 +38,28 @@ class Place:
 
 @dataclass(frozen=True)
 class Restorable:
-    """What was seen: the way back, and the old revision's manifests; `workloads` where nothing is to be done."""
+    """What was seen: the way back, and the old revision's manifests beside what is live.
+
+    `workloads` where nothing is to be done; `current` is the newest revision.
+    """
 
     place: Place
     choice: Choice
     plan: TargetPlan
     prepared: PreparedManifests
     workloads: tuple[WorkloadState, ...] = ()
+    comparison: Comparison = field(default_factory=Comparison, repr=False)
+    current: Revision | None = None
 
 
-def restorable(place: Place, revisions: Sequence[Revision], choice: Choice, *, refuse_held: bool) -> Restorable:
+def restorable(
+    place: Place, revisions: Sequence[Revision], choice: Choice, *, refuse_held: bool, tell: bool = False
+) -> Restorable:
     """The plan for a target, once all is seen to be there for it. Changes nothing.
 
     Raises everything that stands in the way: an image that is gone from the registry, manifests that the API server
-    refuses today, what we may not do, and with `refuse_held` a lock that somebody holds.
+    refuses today, what we may not do, and with `refuse_held` a lock that somebody holds. With `tell`, fields that may
+    not change are told with the plan, and not raised.
     """
     plan = plan_rollback(place.target, revisions, choice)
     prepared = prepared_again(choice.revision, place.settings.namespace, place.target.environment)
@@ -61,8 +70,9 @@ def restorable(place: Place, revisions: Sequence[Revision], choice: Choice, *, r
     comparing, checking, looking = Troubles(), Troubles(), Troubles()
     entry = Entry(name, namespace, place.ports, prepared, plan.deletions, refuse_held=refuse_held)
     owned = Owned(name, namespace, revisions)
+    found: list[Comparison] = []
     steps: list[Callable[[], object]] = [
-        lambda: comparing.attempt(lambda: compare(place.ports.cluster, prepared, owned)),
+        lambda: comparing.attempt(lambda: found.append(compare(place.ports.cluster, prepared, owned, tell=tell))),
         lambda: checking.attempt(lambda: check(entry)),
         lambda: looking.attempt(lambda: _check_images(place, choice.revision, prepared)),
     ]
@@ -73,7 +83,7 @@ def restorable(place: Place, revisions: Sequence[Revision], choice: Choice, *, r
         comparing.drop(NotPermitted)
     looking.errors = [*looking.errors, *checking.errors, *comparing.errors]
     looking.raise_all()
-    return Restorable(place, choice, plan, prepared)
+    return Restorable(place, choice, plan, prepared, comparison=found[0], current=revisions[0])
 
 
 def _check_images(place: Place, revision: Revision, prepared: PreparedManifests) -> None:

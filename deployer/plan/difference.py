@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from deployer.model import Json, ObjectKey
+from deployer.plan.diff.fields import differences
 from deployer.plan.manifests.kinds import object_key
-from deployer.plan.paths import Named, Path, path_text
+from deployer.plan.paths import path_text
 
 _SERVERS_OWN = frozenset(
     {"creationTimestamp", "deletionTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"}
@@ -34,7 +34,7 @@ def drifted(live: Json, preview: Json) -> tuple[str, ...]:
     `preview` is what the API server would make of the live object (its dry run), so that defaults don't count. What
     only the server and its controllers write is left out.
     """
-    return tuple(sorted({path_text(path) for path in _differences(_theirs(live), _theirs(preview), ())}))
+    return tuple(sorted({path_text(path) for path, _, _ in differences(theirs(live), theirs(preview))}))
 
 
 def changes_between(old: Sequence[str], new: Sequence[str]) -> tuple[str, ...]:
@@ -47,7 +47,7 @@ def changes_between(old: Sequence[str], new: Sequence[str]) -> tuple[str, ...]:
     for name, manifest in after.items():
         if name not in before:
             lines.append(f"{name}: added")
-        elif paths := sorted({shortened(path_text(path)) for path in _differences(before[name], manifest, ())}):
+        elif paths := sorted({shortened(path_text(path)) for path, _, _ in differences(before[name], manifest)}):
             lines.append(f"{name}: {_listed(paths)}")
     return (*lines, *(f"{name}: removed" for name in before if name not in after))
 
@@ -63,7 +63,7 @@ def _by_name(texts: Iterable[str]) -> dict[str, Json]:
     return {f"{manifest['kind']}/{manifest['metadata']['name']}": manifest for manifest in manifests}
 
 
-def _theirs(content: Json) -> Json:
+def theirs(content: Json) -> Json:
     """The object without what only the server and controllers write."""
     metadata = {key: value for key, value in (content.get("metadata") or {}).items() if key not in _SERVERS_OWN}
     for field in ("annotations", "labels"):
@@ -73,47 +73,6 @@ def _theirs(content: Json) -> Json:
         else:
             metadata.pop(field, None)
     return {**{key: value for key, value in content.items() if key != "status"}, "metadata": metadata}
-
-
-def _differences(old: Any, new: Any, path: Path) -> Iterator[Path]:
-    """The paths at which two values differ; items of lists that have names are told apart by name."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in old.keys() | new.keys():
-            yield from _differences(old.get(key), new.get(key), (*path, key))
-    elif isinstance(old, list) and isinstance(new, list):
-        by_name = _named(old), _named(new)
-        if by_name[0] is not None and by_name[1] is not None:
-            yield from _named_differences(by_name[0], by_name[1], path)
-        else:
-            for index in range(max(len(old), len(new))):
-                one, other = (items[index] if index < len(items) else None for items in (old, new))
-                yield from _differences(one, other, (*path, index))
-    elif not _same(old, new):
-        yield path
-
-
-def _named_differences(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -> Iterator[Path]:
-    for name in old.keys() | new.keys():
-        here = (*path, Named(name))
-        if name in old and name in new:
-            yield from _differences(old[name], new[name], here)
-        else:
-            yield here
-    if old.keys() == new.keys() and list(old) != list(new):
-        yield path
-
-
-def _named(items: list[Any]) -> dict[str, Any] | None:
-    """The items by their names; None when they aren't mappings with names, each another one."""
-    named = {item["name"]: item for item in items if isinstance(item, dict) and isinstance(item.get("name"), str)}
-    return named if len(named) == len(items) else None
-
-
-def _same(old: Any, new: Any) -> bool:
-    """Equal, or both empty; 1 and True differ, 1 and 1.0 do not."""
-    if old == new:
-        return isinstance(old, bool) == isinstance(new, bool)
-    return old in (None, {}, []) and new in (None, {}, [])
 
 
 def shortened(text: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from deployer.model import Image, ObjectKey, Revision, Target, WorkloadState
+from deployer.errors import ConfigurationError
+from deployer.model import Image, Json, ObjectKey, Revision, Target, WorkloadState
 from deployer.plan.adoption import Adoption
 
 
@@ -21,12 +22,28 @@ class ImageFacts:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """An app's manifests beside what is live.
+
+    `live` has every object of them but hooks (None: missing), `previews` what the API server would make of each,
+    `drift` the fields that it would change. `refused` are fields that may not change, where they were to be told
+    instead of raised; such objects have no preview.
+    """
+
+    live: Mapping[ObjectKey, Json | None] = field(default_factory=dict)
+    previews: Mapping[ObjectKey, Json] = field(default_factory=dict)
+    drift: Mapping[ObjectKey, tuple[str, ...]] = field(default_factory=dict)
+    refused: tuple[ConfigurationError, ...] = ()
+
+
+@dataclass(frozen=True)
 class ReleaseFacts:
     """The release as the cluster has it, and what it should be.
 
     `texts` are the wanted manifests as JSON; `revisions` are newest first; `drift` names, per live object, the fields
     that differ from what the manifests ask for; `missing` are wanted objects that the cluster lacks; `workloads` is
-    how far the live rollout is. `adoption` is what would be taken over, where that is asked for.
+    how far the live rollout is. `adoption` is what would be taken over, where that is asked for. `comparison` is what
+    `drift` and `missing` were told from.
     """
 
     texts: tuple[str, ...]
@@ -35,6 +52,7 @@ class ReleaseFacts:
     missing: tuple[ObjectKey, ...] = ()
     workloads: tuple[WorkloadState, ...] = ()
     adoption: Adoption = field(default_factory=Adoption)
+    comparison: Comparison = field(default_factory=Comparison, repr=False)
 
     @property
     def current(self) -> Revision | None:

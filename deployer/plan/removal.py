@@ -49,7 +49,7 @@ def older_objects(revisions: Sequence[Revision], namespace: str) -> list[ObjectK
     found: dict[tuple[str, str | None, str], ObjectKey] = {}
     for revision in revisions[1:]:
         for key, content in members_of(revision, namespace).items():
-            if _identity(key) not in known and not _stays(content):
+            if _identity(key) not in known and not stays(content):
                 found.setdefault(_identity(key), key)
     return list(found.values())
 
@@ -69,8 +69,8 @@ def removal_of(
     volume claims of the namespace.
     """
     objects = members_of(revisions[0], release[1])
-    goes = [key for key, content in objects.items() if not _stays(content)]
-    kept = {key: "as its manifest says" for key, content in objects.items() if _stays(content) and key in live}
+    goes = [key for key, content in objects.items() if not stays(content)]
+    kept = {key: "as its manifest says" for key, content in objects.items() if stays(content) and key in live}
     lost = [key for key in goes if key.kind == _CLAIM and key in live]
     for claim, dies in _claims_of_sets(live, claims):
         key = object_key(claim, release[1])
@@ -120,7 +120,7 @@ def _claims_of_sets(live: Mapping[ObjectKey, Json], claims: Iterable[Json]) -> I
                 yield named[name], policy == "Delete"
 
 
-def _stays(content: Json) -> bool:
+def stays(content: Json) -> bool:
     """Whether Helm leaves it (its pkg/action/resource_policy.go)."""
     policy = (content["metadata"].get("annotations") or {}).get(_POLICY)
     return isinstance(policy, str) and policy.strip().lower() == "keep"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from deployer.model import Image, ObjectKey, Target
+from deployer.model.changes import Preview
 from deployer.plan.adoption import Adoption
 
 ImageAction = Literal["none", "present", "copy", "build"]
@@ -23,7 +24,7 @@ class TargetPlan:
     interrupted run left. `reasons` say why there is
     something to do; `changes` name what changes, by key, never by value; `deletions` are objects of the old revision
     that the new one no longer has; `adoption` is what is taken over from others; `dns` whether
-    records or health checks are written.
+    records or health checks are written; `preview` what all that changes, value by value, where somebody is to see it.
     """
 
     target: Target
@@ -42,6 +43,7 @@ class TargetPlan:
     warnings: tuple[str, ...] = ()
     adoption: Adoption = field(default_factory=Adoption)
     dns: bool = False
+    preview: Preview | None = None
 
     @property
     def changes_anything(self) -> bool:

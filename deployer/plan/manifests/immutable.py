@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from deployer.errors import ConfigurationError
@@ -11,6 +10,7 @@ from deployer.model import Json
 from deployer.plan.manifests.kinds import dig
 from deployer.plan.manifests.source import SourceManifest
 from deployer.plan.paths import Path, path_text
+from deployer.plan.quantities import quantity
 
 _RECREATE = "give the object another name, or delete it in the cluster first"
 _JOB = "a Job runs once: put the version into its name, or make it a Helm hook"
@@ -57,12 +57,13 @@ def immutable_changes(
             why="Kubernetes holds the field immutable",
             hint=hint,
         )
-        for path, hint in _differing(manifest, live)
+        for path, hint in immutable_fields(manifest, live)
     ]
     return tuple(errors)
 
 
-def _differing(manifest: Json, live: Json) -> Iterator[tuple[Path, str]]:
+def immutable_fields(manifest: Json, live: Json) -> Iterator[tuple[Path, str]]:
+    """The paths of the fields that differ and may not, each with what to do."""
     kind = manifest["kind"]
     for path, hint in _IMMUTABLE.get(kind, ()):
         wanted, present = dig(manifest, path), dig(live, path)
@@ -88,7 +89,7 @@ def _frozen_data(manifest: Json, live: Json) -> Iterator[tuple[Path, str]]:
 
 def _shrunk(manifest: Json, live: Json) -> Iterator[tuple[Path, str]]:
     path = ("spec", "resources", "requests", "storage")
-    wanted, present = _quantity(dig(manifest, path)), _quantity(dig(live, path))
+    wanted, present = quantity(dig(manifest, path)), quantity(dig(live, path))
     if wanted is not None and present is not None and wanted < present:
         yield path, "a volume can grow but not shrink"
 
@@ -105,35 +106,5 @@ def _covered(wanted: Any, present: Any) -> bool:
         )
     if wanted == present or (wanted in (None, "", False, 0) and present is None):
         return True
-    quantity = _quantity(wanted)
-    return quantity is not None and quantity == _quantity(present)
-
-
-_SUFFIXES = {
-    "n": "1e-9",
-    "u": "1e-6",
-    "m": "1e-3",
-    "k": "1e3",
-    "M": "1e6",
-    "G": "1e9",
-    "T": "1e12",
-    "P": "1e15",
-}
-_BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
-
-
-def _quantity(value: Any) -> Decimal | None:
-    """A resource quantity (`500m`, `1Gi`, `0.5`) as a number; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    text = str(value)
-    factor = Decimal(1)
-    if text[-2:] in _BINARY:
-        text, factor = text[:-2], Decimal(1024) ** _BINARY[text[-2:]]
-    elif text[-1:] in _SUFFIXES:
-        text, factor = text[:-1], Decimal(_SUFFIXES[text[-1]])
-    try:
-        number = Decimal(text) * factor
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
+    number = quantity(wanted)
+    return number is not None and number == quantity(present)

@@ -27,7 +27,7 @@ def prepared() -> PreparedManifests:
 
 
 def compared(cluster: FakeCluster, owned: Owned | None = None) -> dict[ObjectKey, tuple[str, ...]]:
-    return compare(cluster, prepared(), owned or Owned("web", "default", ()))[1]
+    return compare(cluster, prepared(), owned or Owned("web", "default", ())).drift
 
 
 def test_what_is_missing_or_as_it_should_be_has_not_drifted() -> None:

@@ -1,0 +1,109 @@
+"""Puts together what a plan would change in one region, from what was seen there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from deployer.model import Json, ObjectKey, Revision
+from deployer.model.changes import ImageChange, ObjectChange, PodsChange, Preview
+from deployer.plan.diff import objects
+from deployer.plan.diff.fields import laid_over, without
+from deployer.plan.diff.pods import pods_change
+from deployer.plan.diff.visible import Mask, Sides
+from deployer.plan.facts import Comparison
+from deployer.plan.manifests import PreparedManifests, is_hook
+from deployer.plan.manifests.immutable import immutable_fields
+from deployer.plan.manifests.kinds import HOOK
+from deployer.plan.steps import TargetPlan
+from deployer.plan.stored import members_of
+
+_DNS = "dns: "
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of a release: its wanted manifests, their comparison with what is live, its newest revision."""
+
+    prepared: PreparedManifests
+    comparison: Comparison
+    current: Revision | None
+    version: str | None = None
+    lifted: Callable[[str], bool] = field(default=lambda name: False)
+
+
+def preview(plan: TargetPlan, seen: Seen, mask: Mask) -> Preview:
+    """What carrying the plan out would change, with nothing in it that `mask` knows to be secret."""
+    dns = tuple(line.removeprefix(_DNS) for line in plan.changes if line.startswith(_DNS))
+    taken = (*map(str, plan.adoption.objects), *map(str, plan.adoption.predecessors))
+    members = [pair for pair in zip(seen.prepared.keys, seen.prepared.objects, strict=True) if not is_hook(pair[1])]
+    if plan.release_action in ("none", "verify"):
+        return Preview(unchanged=len(members), image=image_change(plan, seen), taken=taken, dns=dns)
+    changes: list[ObjectChange] = []
+    pods: list[PodsChange] = []
+    wrote = _by_identity(seen)
+    for key, manifest in members:
+        live = seen.comparison.live.get(key)
+        if live is None:
+            changes.append(objects.created(key, manifest))
+            continue
+        before = wrote.get(_identity(key))
+        wanted = _wanted(key, manifest, live, before, seen)
+        sides = Sides(live, wanted, before, manifest, mask, seen.lifted)
+        refused = tuple(objects.refusal(*found) for found in immutable_fields(manifest, live))
+        if (change := objects.changed(key, sides, refused)) is not None:
+            changes.append(change)
+            if (effect := pods_change(key, live, wanted)) is not None and not refused:
+                pods.append(effect)
+    unchanged = len(members) - len(changes)
+    changes += [objects.deleted(key, wrote.get(_identity(key))) for key in plan.deletions]
+    return Preview(
+        objects=tuple(changes),
+        unchanged=unchanged,
+        pods=tuple(pods),
+        image=image_change(plan, seen),
+        hooks=tuple(_hooks(seen.prepared.hooks, plan)),
+        taken=taken,
+        dns=dns,
+    )
+
+
+def image_change(plan: TargetPlan, seen: Seen) -> ImageChange | None:
+    """The app's own image, where that or the app's version is another than that of the newest revision."""
+    record = seen.current.record if seen.current else None
+    old = (record.tag, record.version) if record else (None, None)
+    if plan.image is None:
+        return None
+    if (plan.image.tag, seen.version) == old and plan.image_action in ("none", "present"):
+        return None
+    return ImageChange(plan.image_action, plan.image.tag, old[0], seen.version, old[1])
+
+
+def _wanted(key: ObjectKey, manifest: Json, live: Json, before: Json | None, seen: Seen) -> Json:
+    """The object as it would be afterwards: as the server says, or, where it would refuse, as the manifest says."""
+    shown = seen.comparison.previews.get(key)
+    if shown is None:
+        shown = laid_over(live, manifest)
+    result: Json = without(shown, before, manifest) if before is not None else shown
+    return result
+
+
+def _by_identity(seen: Seen) -> dict[tuple[str, str | None, str], Json]:
+    """The manifests of the newest revision."""
+    if seen.current is None:
+        return {}
+    found = members_of(seen.current, seen.prepared.namespace)
+    return {_identity(key): content for key, content in found.items()}
+
+
+def _hooks(hooks: Iterable[Json], plan: TargetPlan) -> Iterator[str]:
+    """The hooks that Helm runs for this action, each with its moments."""
+    for hook in hooks:
+        moments = [moment.strip() for moment in hook["metadata"]["annotations"][HOOK].split(",")]
+        due = [moment for moment in moments if moment.endswith(f"-{plan.release_action}")]
+        if due:
+            yield f"{hook['kind']}/{hook['metadata']['name']} ({', '.join(due)})"
+
+
+def _identity(key: ObjectKey) -> tuple[str, str | None, str]:
+    return key.kind, key.namespace, key.name

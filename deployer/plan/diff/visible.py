@@ -1,0 +1,93 @@
+"""Decides what may be shown of a field that differs: never a secret, nor what may have been one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from deployer.masking import MARK
+from deployer.model import Json
+from deployer.model.changes import Change, FieldChange
+from deployer.plan.diff.fields import at
+from deployer.plan.paths import Named, Path, path_text
+
+_SECRET_DATA = ("data", "stringData")
+
+Mask = Callable[[str], str]
+"""The text without the secrets that are known."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """An object before and after, with the manifests (None where there is none) that its author wrote for each.
+
+    `lifted` tells whether a Secret of this name is one that we make of what is secret in manifests.
+    """
+
+    old: Json
+    new: Json
+    wrote: Json | None
+    writes: Json | None
+    mask: Mask
+    lifted: Callable[[str], bool] = lambda name: False
+
+    def change(self, path: Path, old: Any, new: Any) -> FieldChange | None:
+        """The difference as it may be shown; None for one that says nothing to anybody."""
+        change: Change = "added" if old is None else "removed" if new is None else "changed"
+        text = path_text(path)
+        if self.new.get("kind") == "Secret" and path[0] in _SECRET_DATA:
+            return FieldChange(text, change, secret=True)
+        if (entry := _env_entry(path)) is not None:
+            before, after = at(self.old, entry), at(self.new, entry)
+            if self._is_lifted(before) or self._is_lifted(after):
+                return FieldChange(path_text(entry), _change(before, after), secret=True)
+            literal = isinstance(after, dict) and "value" in after
+            if not literal and isinstance(before, dict) and "value" in before:
+                # What is a value no more may have been a secret of its time, which no file knows today.
+                return FieldChange(path_text(entry), _change(before, after), new=self._shown(after))
+        old, new = self._as_written(old, self.wrote, path), self._as_written(new, self.writes, path)
+        shown = self._shown(old, gone=new is None), self._shown(new)
+        if not isinstance(old, dict | list) and not isinstance(new, dict | list) and shown != (old, new):
+            several_lines = all(isinstance(side, str) and "\n" in side for side in shown)
+            if not several_lines or shown[0] == shown[1]:
+                return FieldChange(text, change, secret=True)
+        return FieldChange(text, change, *shown)
+
+    def _is_lifted(self, entry: Any) -> bool:
+        name = at(entry, ("valueFrom", "secretKeyRef", "name"))
+        return isinstance(name, str) and self.lifted(name)
+
+    def _as_written(self, value: Any, manifest: Json | None, path: Path) -> Any:
+        """A whole subtree as its author wrote it: without the defaults that the server has filled in."""
+        written = at(manifest, path) if isinstance(value, dict | list) else None
+        return value if written is None else written
+
+    def _shown(self, value: Any, *, gone: bool = False) -> Any:
+        """The value without secrets; of what is `gone`, values of environments are hidden as well."""
+        match value:
+            case dict():
+                hidden = gone and "name" in value and "value" in value
+                return {
+                    key: MARK if hidden and key == "value" else self._shown(item, gone=gone)
+                    for key, item in value.items()
+                }
+            case list():
+                return [self._shown(item, gone=gone) for item in value]
+            case str():
+                return self.mask(value)
+            case int() | float() if not isinstance(value, bool):
+                return value if self.mask(str(value)) == str(value) else MARK
+        return value
+
+
+def _env_entry(path: Path) -> Path | None:
+    """The part of a path that leads to an entry of a container's environment."""
+    for index, part in enumerate(path[:-1], 1):
+        if part == "env" and isinstance(path[index], Named):
+            return path[: index + 1]
+    return None
+
+
+def _change(before: Any, after: Any) -> Change:
+    return "added" if before is None else "removed" if after is None else "changed"
