@@ -16,7 +16,7 @@ from deployer.config.validation import show_value
 from deployer.errors import ConfigurationError, DeployError, Location, raise_all
 from deployer.model import App, Settings, Target
 
-KEYS = ("Name", "AppName", "SubDomain", "Environments", "Version", "Tag", "Docker", "Helm")
+KEYS = ("Name", "AppName", "SubDomain", "Environments", "Groups", "Needs", "Version", "Tag", "Docker", "Helm")
 """Keys that stand in an app file alone."""
 
 OVERRIDES = ("Slack", "HealthCheck", "Rollout")

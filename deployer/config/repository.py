@@ -184,6 +184,22 @@ class Repository:
                 broken[Target(stage, "", app)] = error
         return tuple(targets), broken
 
+    def targets_in(self, stage: str, regions: str) -> tuple[tuple[Target, ...], dict[str, DeployError]]:
+        """The targets of all apps that the stage has in these regions, and apps that do not tell where they run.
+
+        REGION is as in `targets`. Raises UsageError for a stage or region that there is not.
+        """
+        names = _region_names(regions)
+        self.check_stage(stage, self.apps)
+        if names is not None:
+            known = self.regions(stage, self.apps)
+            for name in names:
+                if name not in known:
+                    raise self._no_region(name, stage, known)
+        targets, broken = self.targets_of(stage)
+        kept = tuple(target for target in targets if names is None or target.region in names)
+        return kept, {target.application: error for target, error in broken.items()}
+
     def check_stage(self, stage: str, apps: Iterable[str] = ()) -> None:
         """Raises UsageError for a stage that nothing in the repository mentions."""
         if stage in COMMANDS or stage == ALL:
@@ -204,12 +220,13 @@ class Repository:
                 continue
             known = self.regions(stage, self.apps)
             if name not in known:
-                raise UsageError(
-                    f"there is no region {name} in stage {stage}",
-                    hint=did_you_mean(name, known) or _list("regions", known),
-                )
+                raise self._no_region(name, stage, known)
             raise self._not_for(app, f"{stage}.{name}")
         return tuple(names)
+
+    def _no_region(self, name: str, stage: str, known: Sequence[str]) -> UsageError:
+        hint = did_you_mean(name, known) or _list("regions", known)
+        return UsageError(f"there is no region {name} in stage {stage}", hint=hint)
 
     def check_environment(self, target: Target) -> None:
         """Raises ConfigurationError when the app is not for the target's stage and region."""

@@ -51,6 +51,16 @@ def app_schema() -> Schema:
                 "items": {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9_-]*\.[A-Za-z0-9][A-Za-z0-9_-]*$"},
                 "description": "Where it may be deployed: STAGE.REGION.",
             },
+            "Needs": {
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "Apps that are deployed before it when both are.",
+            },
+            "Groups": {
+                "type": "array",
+                "items": {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9._-]*$"},
+                "description": "Groups that it belongs to: deploy STAGE REGION --group NAME.",
+            },
             "Version": {"type": ["string", "integer"], "description": "The version that is deployed."},
             "Tag": {
                 "type": ["string", "integer"],

@@ -8,7 +8,7 @@ release    the locks, whatever happened
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from threading import Event, Thread
@@ -20,10 +20,15 @@ from deployer.execute.attempt import Attempt
 from deployer.execute.everywhere import ask_all
 from deployer.execute.parallel import Outcome, run_all
 from deployer.execute.ports import HeldLock
+from deployer.execute.schedule import Turns, in_turn
 from deployer.execute.waves import Waves
 from deployer.execute.work import Work
-from deployer.model import Holder, Target, TargetResult
+from deployer.model import SUCCESSES, Holder, Target, TargetResult
+from deployer.plan.diff.preview import same_basis
 from deployer.plan.order import Order
+
+AT_ONCE = 8
+"""Apps that are deployed at a time, unless somebody asks for another number."""
 
 _LOCKS_BACK = 2.0
 """Seconds for giving locks back once the waiting for a fleet was given up."""
@@ -63,6 +68,22 @@ class Fleet:
     def works(self) -> list[Work]:
         """The work of each region, as it was planned last."""
         return [attempt.work for attempt in self._attempts]
+
+    @property
+    def application(self) -> str:
+        """The app that it is about."""
+        return self._members[0].work.target.application
+
+    def succeeds(self) -> bool:
+        """`run`, and whether every region ended as asked."""
+        self.run()
+        return all(one.outcome in SUCCESSES and one.error is None for one in self.results.values())
+
+    def refuse(self, why: str) -> None:
+        """Its turn does not come: every region's result says why."""
+        error = DeploymentFailed(f"{self.application} was not begun", why=why)
+        for work in self.works:
+            self.results.setdefault(work.target, work.result("not started", error=error))
 
     def run(self) -> None:
         """Everything; `results` has an entry for each target afterwards. Raises nothing but defects."""
@@ -170,20 +191,33 @@ def _renew(attempt: Attempt, member: Member) -> None:
             where=work.place,
             hint="run the same command again: it shows what would be deleted",
         )
+    shown, now = work.plan.preview, renewed.plan.preview
+    if shown is not None and now is not None and not same_basis(shown, now):
+        raise HeldError(
+            f"{work.app.app_name} has changed meanwhile, and what would be done now is not what was shown",
+            where=work.place,
+            hint="run the same command again: it shows what would be changed",
+        )
     attempt.work = renewed
 
 
-def run_fleets(fleets: Sequence[Fleet]) -> tuple[dict[Target, TargetResult], InterruptedBySignal | None]:
-    """Run all fleets at once; every target's result, and the signal that came, if one did.
+def run_fleets(
+    fleets: Sequence[Fleet], needs: Mapping[str, Sequence[str]] | None = None, *, at_once: int = AT_ONCE
+) -> tuple[dict[Target, TargetResult], InterruptedBySignal | None]:
+    """Run all fleets, `at_once` at a time; every target's result, and the signal that came, if one did.
 
-    A fleet that does not end soon after a signal is left behind with the results that it has by then.
+    `needs`: app → apps whose fleets must have ended well before its own begins. A fleet that does not end soon after a
+    signal is left behind with the results that it has by then.
     """
+    turns = Turns([fleet.application for fleet in fleets], needs or {}, at_once)
 
     def interrupt() -> None:
+        turns.stop()
         for fleet in fleets:
             fleet.interrupt()
 
-    outcomes, signalled = run_all([fleet.run for fleet in fleets], interrupt=interrupt)
+    jobs = [partial(in_turn, turns, fleet.application, fleet.succeeds, fleet.refuse) for fleet in fleets]
+    outcomes, signalled = run_all(jobs, interrupt=interrupt)
     results: dict[Target, TargetResult] = {}
     unfinished = [fleet for fleet, outcome in zip(fleets, outcomes, strict=True) if not outcome.finished]
     run_all([partial(fleet.leave, at_once=signalled is not None and signalled.at_once) for fleet in unfinished])
