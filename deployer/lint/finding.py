@@ -37,6 +37,10 @@ RULES: dict[str, Rule] = {
     "circular-reference": Rule(
         "error", "Values refer to each other in a circle.", "give one of them a value of its own"
     ),
+    "wrong-need": Rule("error", "An app needs an app that there is not, or two need each other.", "Needs: [APP]"),
+    "need-elsewhere": Rule(
+        "warning", "An app needs another one that is not deployed to the same environment.", "see whether it is meant"
+    ),
     "unused-value": Rule("warning", "No template and no setting uses a value in any environment."),
     "reserved-name": Rule(
         "error", "A stage or app is called like a command, or a variable like a built-in one.", "give it another name"

@@ -25,6 +25,7 @@ from deployer.errors import ConfigurationError, DeployError, Location
 from deployer.lint import manifests, schema, secrets
 from deployer.lint.collecting import Findings
 from deployer.lint.hosts import Host, hosts_of
+from deployer.lint.relations import check_relations
 from deployer.lint.repository import check_environments
 from deployer.model import App, Settings, Target
 from deployer.plan.manifests import SourceManifest, prepare
@@ -88,6 +89,7 @@ class Linter:
         for wrong in (*apps.check_file(content), *variables.refuse_builtins(content, app=True)):
             findings.error(wrong, home=home)
         self.result.documents[content.file] = content
+        check_relations(self._repository, name, findings)
         known = check_environments(self._repository, environments, findings)
         names = tuple(environment for environment, _ in environments)
         for environment in dict.fromkeys(known):

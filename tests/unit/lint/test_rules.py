@@ -36,6 +36,7 @@ MISTAKES = [
     ("unused-value", PROD, "    GREETING", "    GREETINGS: 1\n    GREETING", 5, "what is used there is GREETING"),
     ("unused-value", PROD, "DnsDomain:", "Leftover: 1\nDnsDomain:", 1, "nothing uses Leftover"),
     ("unused-value", APP, 'Version: "1.0"', 'Leftover: 1\nVersion: "1.0"', 6, "nothing uses Leftover"),
+    ("wrong-need", APP, 'Version: "1.0"', 'Needs: [sites]\nVersion: "1.0"', 6, "did you mean site?"),
     ("reserved-name", APP, '"prod.seoul"', '"prod.seoul"\n  - "lint.seoul"', 6, "cannot be called lint"),
     ("missing-group-vars", APP, '"prod.seoul"', '"prod.seoul"\n  - "dev.seoul"', 6, "write group_vars/dev.seoul.yml"),
     ("missing-region-file", APP, '"prod.seoul"', '"prod.seoul"\n  - "prod.sidney"', 6, "prod.sidney.yml"),
@@ -103,7 +104,7 @@ def test_a_mistake_is_found_where_it_is(
 
 
 def test_every_rule_is_tested() -> None:
-    elsewhere = {"invalid-manifest", "duplicate-host", "secret-like-value"}
+    elsewhere = {"invalid-manifest", "duplicate-host", "need-elsewhere", "secret-like-value"}
     elsewhere |= {rule for rule in RULES if rule.startswith("secrets-")}  # test_secret_files.py
     assert {one[0] for one in MISTAKES} | elsewhere == set(RULES)
 
@@ -120,6 +121,21 @@ def test_a_host_that_two_apps_use(lint_with: Lint) -> None:
     assert "the apps other and site" in findings[0].message
     assert findings[0].environments == ("prod.london",)
     assert "apps/other.yml:40" in findings[0].hint
+
+
+def test_an_app_that_is_needed_where_it_is_not(lint_with: Lint) -> None:
+    other = FILES[APP].replace("site", "other").replace('  - "prod.seoul"\n', "").replace("Values[Name]", "Values.site")
+    (one,) = lint_with((APP, 'Version: "1.0"', 'Needs: [other]\nVersion: "1.0"'), files={"apps/other.yml": other})
+    assert (one.rule, one.line, one.environments) == ("need-elsewhere", 6, ("prod.seoul",))
+    assert one.message == "site needs other, which is not for prod.seoul"
+
+
+def test_apps_that_need_each_other(lint_with: Lint) -> None:
+    other = FILES[APP].replace("site", "other").replace("Values[Name]", "Values.site")
+    other = other.replace('Version: "1.0"', 'Needs: [site]\nVersion: "1.0"')
+    (one,) = lint_with((APP, 'Version: "1.0"', 'Needs: [other]\nVersion: "1.0"'), files={"apps/other.yml": other})
+    assert (one.rule, one.file) == ("wrong-need", "apps/other.yml")
+    assert "other needs site needs other" in one.message
 
 
 def test_what_shows_in_several_environments_is_one_finding(lint_with: Lint) -> None:
