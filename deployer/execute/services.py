@@ -19,6 +19,10 @@ class Services(Protocol):
         """Mask these values, too, in everything that leaves this process from now on."""
         ...
 
+    def mask(self, text: str) -> str:
+        """The text without any secret that is known by now."""
+        ...
+
     def fetcher(self, settings: Settings, target: Target) -> ArtefactFetcher:
         """The downloads of one region."""
         ...

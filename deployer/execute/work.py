@@ -131,6 +131,7 @@ class Work:
             through=self.through,
             reasons=self.plan.reasons,
             changes=self.plan.changes,
+            preview=self.plan.preview,
             warnings=self.plan.warnings,
             **known,
         )

@@ -7,6 +7,7 @@ from typing import Literal
 
 from deployer.errors import DeployError
 from deployer.model.basics import Target
+from deployer.model.changes import Preview
 from deployer.model.drain import Absence
 from deployer.model.image import Image
 from deployer.model.recovery import PartialFleet
@@ -53,7 +54,7 @@ class TargetResult:
     """What became of one target. `url` is asked from outside, `through` a `host:port` where the settings fix one.
 
     `repairs` tell what an interrupted run had left, and what was done with it. `absence` is how long DNS did not lead
-    there.
+    there. `preview` is what the plan was to change, where that was asked for.
     """
 
     target: Target
@@ -65,6 +66,7 @@ class TargetResult:
     through: str | None = None
     reasons: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
+    preview: Preview | None = None
     workloads: tuple[WorkloadState, ...] = ()
     phases: tuple[PhaseTiming, ...] = ()
     warnings: tuple[str, ...] = ()

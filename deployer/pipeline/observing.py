@@ -21,6 +21,7 @@ class Look:
 
     `promotion` gives the image, in the place of one made from a Docker context.
     With `adopt` objects of others are taken over.
+    With `tell`, fields that may not change are told with the plan, and not raised.
     With `refuse_held` a lock that somebody holds is an error; `command_for` gives the command for some of the regions.
     """
 
@@ -28,6 +29,7 @@ class Look:
     promotion: Promotion | None = None
     refuse_held: bool = False
     adopt: bool = False
+    tell: bool = False
     command_for: CommandFor | None = None
 
 
@@ -97,4 +99,5 @@ def _subject(configuration: Configuration, context: DockerContext | None, look: 
         unknown_content=with_image and context is None and promoted is None,
         refuse_held=look.refuse_held,
         adopt=look.adopt,
+        tell=look.tell,
     )

@@ -8,6 +8,7 @@ from deployer.errors import DeployError
 from deployer.model import SUCCESSES, DeploymentResult, TargetResult
 from deployer.model.drain import Absence
 from deployer.report.partial import partial_entry
+from deployer.report.preview_document import preview_entry
 from deployer.report.terminal import evidence_lines
 
 
@@ -47,6 +48,7 @@ def _target_document(target: TargetResult) -> dict[str, Any]:
         "url": target.url,
         "reasons": list(target.reasons),
         "changes": list(target.changes),
+        "plan": preview_entry(target.preview) if target.preview else None,
         "repairs": list(target.repairs),
         "drained": _absence_entry(target.absence),
         "warnings": list(target.warnings),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from deployer.model import SUCCESSES, DeploymentResult, Evidence, TargetResult
+from deployer.report.diff import preview_lines
 from deployer.report.partial import partial_lines
 from deployer.report.words import absence_text, duration, pods
 
@@ -13,10 +14,15 @@ _STYLES = {"✔": "\x1b[32m", "=": "\x1b[36m", "·": "\x1b[36m", "✘": "\x1b[31
 _RESET = "\x1b[0m"
 
 
-def terminal_lines(result: DeploymentResult, *, colour: bool = False) -> Iterator[str]:
-    """The report as lines: a table of the targets, what changed, and (below) what went wrong where, with evidence."""
+def terminal_lines(result: DeploymentResult, *, colour: bool = False, width: int = 100) -> Iterator[str]:
+    """The report as lines: a table of the targets, what changed, and (below) what went wrong where, with evidence.
+
+    Of what was only planned, every value that would change; `width` is the terminal's.
+    """
     yield from _table(result.targets, colour=colour)
-    for group in _alike(result.targets):
+    planned = [target for target in result.targets if target.outcome == "planned" and target.preview is not None]
+    yield from preview_lines(planned, width=width, colour=colour)
+    for group in _alike([target for target in result.targets if target not in planned]):
         yield from _details(group)
     for group in _same_failures(result.targets):
         yield from _failure(group)
@@ -134,7 +140,8 @@ def _failure(group: Sequence[TargetResult]) -> Iterator[str]:
         return
     yield ""
     regions = ", ".join(one.target.region for one in group)
-    yield f"✘ {target.target.application} in {regions}: {target.outcome}"
+    outcome = "cannot be deployed like this" if target.outcome == "planned" else target.outcome
+    yield f"✘ {target.target.application} in {regions}: {outcome}"
     for error in target.error.leaves():
         yield f"  {error.what}"
         for label, text in (("where", error.where), ("why", error.why), ("next", error.hint)):

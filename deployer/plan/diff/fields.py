@@ -32,7 +32,7 @@ def differences(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, Any
     elif isinstance(old, list) and isinstance(new, list):
         items = told_apart(path, old, new)
         if items is not None:
-            yield from _item_differences(*items, path)
+            yield from _item_differences(items[0], items[1], path)
         else:
             for index in range(max(len(old), len(new))):
                 one, other = (side[index] if index < len(side) else None for side in (old, new))

@@ -79,6 +79,17 @@ def image_change(plan: TargetPlan, seen: Seen) -> ImageChange | None:
     return ImageChange(plan.image_action, plan.image.tag, old[0], seen.version, old[1])
 
 
+def same_basis(shown: Preview, now: Preview) -> bool:
+    """Whether what was shown would still be done to the same: no object has come, gone or changed meanwhile."""
+    return _basis(shown) == _basis(now)
+
+
+def _basis(preview: Preview) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    return [
+        (str(one.key), one.action, [(field.path, repr(field.old)) for field in one.fields]) for one in preview.objects
+    ]
+
+
 def _wanted(key: ObjectKey, manifest: Json, live: Json, before: Json | None, seen: Seen) -> Json:
     """The object as it would be afterwards: as the server says, or, where it would refuse, as the manifest says."""
     shown = seen.comparison.previews.get(key)

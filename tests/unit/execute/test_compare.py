@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from deployer.errors import ConfigurationError, ErrorGroup, Location
@@ -26,7 +28,7 @@ def prepared() -> PreparedManifests:
     return PreparedManifests("default", (CONFIG,), (canonical_text(CONFIG),), sources=sources)
 
 
-def compared(cluster: FakeCluster, owned: Owned | None = None) -> dict[ObjectKey, tuple[str, ...]]:
+def compared(cluster: FakeCluster, owned: Owned | None = None) -> Mapping[ObjectKey, tuple[str, ...]]:
     return compare(cluster, prepared(), owned or Owned("web", "default", ())).drift
 
 

@@ -25,7 +25,8 @@ from deployer.model import (
     Settings,
     Target,
 )
-from deployer.pipeline.recovery import Recovering, RecoveryRequest
+from deployer.pipeline.command import CommandRequest
+from deployer.pipeline.recovery import Recovering
 from deployer.report.document import json_document
 from deployer.report.terminal import terminal_lines
 from tests.fakes import FakeCluster, FakeLocks, FakeProber, FakeReleases, RecordingSink, make_revision
@@ -74,7 +75,7 @@ class World:
             for one in self.regions
         )
         loaded = Loaded(tuple(one.target for one in configurations), configurations, failures)  # type: ignore[arg-type]
-        asked = RecoveryRequest("2026-z", "prod", **request)
+        asked = CommandRequest("2026-z", "prod", **request)
         story = Recovering(asked, loaded, self, self.sink, self.confirmed.append)  # type: ignore[arg-type]
         result, signalled = story.run()
         assert signalled is None
@@ -84,6 +85,9 @@ class World:
         return {target.target.region: target.outcome for target in self.run().targets}
 
     # --- execute.services.Services -----------------------------------------------------------------------------------
+
+    def mask(self, text: str) -> str:
+        return text
 
     def keep_secret(self, values: Iterable[str]) -> None:
         self.secrets |= set(values)
@@ -249,7 +253,7 @@ def test_a_signal_is_told_in_every_report(monkeypatch: pytest.MonkeyPatch) -> No
         for one in world.regions
     )
     loaded = Loaded(tuple(one.target for one in configurations), configurations, ())  # type: ignore[arg-type]
-    story = Recovering(RecoveryRequest("2026-z", "prod"), loaded, world, world.sink, lambda plan: None)  # type: ignore[arg-type]
+    story = Recovering(CommandRequest("2026-z", "prod"), loaded, world, world.sink, lambda plan: None)  # type: ignore[arg-type]
     result, told = story.run()
     assert told is signalled
     assert result.stopped_by == "SIGTERM"
