@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 from deployer.config import document, encrypted
@@ -33,7 +35,8 @@ def extra_variables(options: Sequence[str], version: str | None = None) -> Mappi
     """What `-e` and `--version` say, as the layer that wins over all.
 
     An option is `KEY=VALUE …` as in Ansible (values are texts; quotes keep spaces), a JSON or YAML mapping in braces,
-    or `@FILE`. Later options win. Raises UsageError, or ConfigurationError for the content of a file.
+    or `@FILE` (`@-`: standard input). Later options win. Raises UsageError, or ConfigurationError for the content of a
+    file.
     """
     layers = [_option(option) for option in options]
     if version is not None:
@@ -68,10 +71,23 @@ def _option(option: str) -> MappingNode:
 
 
 def _file(name: str) -> MappingNode:
-    content = document.read(Path(name).expanduser(), name)
+    content = _standard_input() if name == "-" else document.read(Path(name).expanduser(), name)
     if encrypted.is_encrypted(content):
         raise ConfigurationError("-e cannot read a file that SOPS encrypted", where=Location(name))
     return content
+
+
+@cache
+def _standard_input() -> MappingNode:
+    """What standard input has, which can be read only once."""
+    try:
+        content = sys.stdin.buffer.read(document.MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is closed"
+        raise UsageError("-e @- cannot read standard input", why=why) from None
+    if len(content) > document.MAX_BYTES:
+        raise UsageError(f"-e @-: standard input is larger than {document.MAX_BYTES // 2**20} MiB")
+    return document.parse(content, "-")
 
 
 def _pairs(text: str) -> MappingNode:
