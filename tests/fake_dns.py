@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from threading import Event
 
 from deployer.errors import ConflictError, DeployError, UnreachableError
@@ -37,6 +38,8 @@ class FakeDns:
     batches: list[tuple[RecordChange, ...]] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
     down: DeployError | None = None
+    looks: int = 0
+    """The checkers go on looking: each time they are asked about, what they saw is new."""
     refuses: str | None = None
     """The host of which no health check is made."""
     react: Callable[[FakeDns], None] = lambda dns: None
@@ -121,7 +124,10 @@ class FakeDns:
 
     def status(self, check: HealthCheck) -> HealthStatus:
         self._ask()
-        return self.seen.get(check.id, seen_by(16, 16))
+        self.looks += 1
+        found = self.seen.get(check.id, seen_by(16, 16))
+        now = datetime.fromtimestamp(self.looks, UTC)
+        return HealthStatus(tuple(replace(one, checked=now) for one in found.observations))
 
     def _ask(self) -> None:
         self.react(self)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event, Thread
 from time import sleep
+from typing import TYPE_CHECKING
 
 from deployer.errors import DeployError, DeploymentFailed, HeldError
 from deployer.events import Sink, WarningRaised
@@ -17,6 +18,9 @@ from deployer.execute.work import Work
 from deployer.model import Ending, Evidence, Json, ObjectKey, Outcome, TargetResult, WorkloadState
 from deployer.model.drain import Absence, Drain
 
+if TYPE_CHECKING:
+    from deployer.execute.dns.managed import OldCheck
+
 _AGAIN = 0.2
 """Seconds after which a helm that may only have been starting is asked to stop once more."""
 
@@ -26,7 +30,8 @@ class Attempt:
 
     `lock` is None where nothing else can be at work (tests of one step). `stop` may be called from any thread. `busy`
     is whether a step is under way, `begun` whether any ever was. `repairs` tell what was left by an interrupted run,
-    and what became of it. `absence` is while DNS does not lead here, `kept_drain` a drain that is not ours to end.
+    and what became of it. `absence` is while DNS does not lead here, `kept_drain` a drain that is not ours to end,
+    `old_check` the region's health check as it was before the attempt gave it other settings.
     """
 
     def __init__(self, work: Work, sink: Sink, lock: HeldLock | None = None) -> None:
@@ -43,6 +48,7 @@ class Attempt:
         self.repairs: list[str] = []
         self.absence: Absence | None = None
         self.kept_drain: Drain | None = None
+        self.old_check: OldCheck | None = None
         self._changing = Event()
         self._abandoned = False
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from threading import Event
 
-from deployer.errors import ConflictError, DeploymentFailed, HeldError, UnreachableError
+from deployer.errors import ConflictError, DeploymentFailed, HeldError
 from deployer.execute.answers import Answers
+from deployer.execute.checkers import agree
 from deployer.execute.dns_ports import Dns, NameServers
 from deployer.execute.drain_lock import DrainLock
 from deployer.execute.parallel import values_of
@@ -20,9 +21,6 @@ from deployer.model.dns import HealthCheck, HealthCheckConfig, HealthStatus, Hos
 from deployer.model.drain import Drain, RegionHealth
 from deployer.plan.dns import is_ours
 from deployer.plan.drain import UNMARKED, Place, drain_of, drained, marks, refuse_last, undrained
-
-_CHECKERS_MARGIN = 30.0
-"""Seconds that the checkers get beyond interval × threshold: their reports arrive late."""
 
 _PAUSE = 2.0
 _TRIES = 3
@@ -203,41 +201,12 @@ class Gate:
     def agree(self, before: HealthStatus, stop: Event) -> str:
         """Wait until Route 53's checkers, by looks that are newer than `before`, see the region healthy.
 
-        How many of them do, in words. Raises DeploymentFailed after interval × threshold and a margin, UnreachableError
-        when Route 53 does not tell.
+        How many of them do, in words. Raises what `checkers.agree` does.
         """
         standing = self.look()
         if standing is None:
             return "no health check"
-        config, began = standing.check.config, self._clock()
-        if config.disabled:
-            return "its health check is disabled"
-        patience = config.interval * config.failure_threshold + _CHECKERS_MARGIN
-        trouble = ""
-        unreachable: UnreachableError | None = None
-        while True:
-            try:
-                status = self._dns.status(standing.check)
-                known = frozenset(before.observations)
-                fresh = HealthStatus(tuple(one for one in status.observations if one not in known))
-                enough = 2 * len(fresh.observations) >= max(len(before.observations), len(status.observations))
-                if enough and fresh.healthy:
-                    return f"{fresh.agreeing} of {len(fresh.observations)} checkers see it healthy"
-                trouble, unreachable = _seen(fresh), None
-            except UnreachableError as error:
-                unreachable = error
-            if stop.is_set():
-                raise DeploymentFailed("stopped before Route 53's checkers agreed", where=self.place.regional_host)
-            if self._clock() - began >= patience:
-                if unreachable is not None:
-                    raise unreachable
-                raise DeploymentFailed(
-                    f"Route 53's checkers do not see {self.place.regional_host} healthy",
-                    where=standing.check.id,
-                    why=f"{trouble} ({patience:.0f} s long)",
-                    hint="they come from AWS's addresses: look whether a firewall lets them in",
-                )
-            stop.wait(self._pause)
+        return agree(self._dns, standing.check, before, stop, clock=self._clock, pause=self._pause)
 
     def tidy(self, stop: Event) -> bool:
         """Take away a lock that a killed run has left; whether there was one. Waits until it is sure."""
@@ -289,10 +258,3 @@ class Traffic:
     optional: bool = False
     judged: bool = False
     lenient: bool = False
-
-
-def _seen(status: HealthStatus) -> str:
-    ill: Sequence[str] = sorted({one.text for one in status.observations if not one.healthy})
-    if not status.observations:
-        return "they have reported nothing new"
-    return f"{status.agreeing} of {len(status.observations)} see it healthy; {'; '.join(ill[:3])}"

@@ -1,4 +1,4 @@
-"""Carries out one target's plan: lead traffic away, change the release, watch, ask from outside, lead back, mark."""
+"""Carries out one target's plan: lead traffic away, change the release, watch, judge from outside, lead back, mark."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from threading import Event, Thread
 from deployer.errors import DeployError, DeploymentFailed, HeldError
 from deployer.execute.adoption import before_taking, give_back, giving_back, has_taken
 from deployer.execute.attempt import Attempt
+from deployer.execute.dns.managed import with_dns, write_dns
 from deployer.execute.outside import wait_until_healthy
 from deployer.execute.ports import ReleaseRequest
 from deployer.execute.removal import not_taken_away, take_away
@@ -41,15 +42,18 @@ class Execution:
                     self._change()
             self._watch()
             self._ask_outside()
-            still_drained = self._lead_back()
+            written = write_dns(self._attempt)
+            still_drained = self._lead_back(agreed=written.agreed)
             self._attempt.mark(verified=True)
         except DeployError as error:
             if self._work.removal is not None:
                 return not_taken_away(self._attempt, error)
             return after_failure(self._attempt, fail(self._attempt, error), self._clock)
         if still_drained is not None:
-            return after_failure(self._attempt, self._attempt.result("failed", still_drained), self._clock)
-        return self._attempt.result("restored" if self._work.plan.release_action == "rollback" else "deployed")
+            result = after_failure(self._attempt, self._attempt.result("failed", still_drained), self._clock)
+        else:
+            result = self._attempt.result("restored" if self._work.plan.release_action == "rollback" else "deployed")
+        return with_dns(self._attempt, result, written)
 
     # The steps of a deployment, in their order.
 
@@ -185,10 +189,10 @@ class Execution:
             )
             phase.detail = f"{host} answers" + (f", asked {asked} times" if asked > 1 else "")
 
-    def _lead_back(self) -> DnsTrouble | None:
+    def _lead_back(self, *, agreed: bool) -> DnsTrouble | None:
         """What went wrong with DNS alone: what was deployed is good all the same."""
         try:
-            lead_back(self._attempt)
+            lead_back(self._attempt, agreed=agreed)
         except DnsTrouble as error:
             return error
         return None

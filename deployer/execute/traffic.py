@@ -70,9 +70,10 @@ def _wait_for_the_last(attempt: Attempt, traffic: Traffic) -> str:
     return traffic.gate.wait_until_left(attempt.stopping) if age < _FORGOTTEN else "drained before"
 
 
-def lead_back(attempt: Attempt) -> None:
+def lead_back(attempt: Attempt, *, agreed: bool = False) -> None:
     """After the region was seen healthy from outside: back into DNS, and have Route 53's checkers agree.
 
+    `agreed`: they have done so since the change, and are not asked again about a region that was not out.
     Raises DnsTrouble when it cannot be put back or Route 53 cannot be asked, DeploymentFailed when the checkers do not
     agree.
     """
@@ -80,7 +81,7 @@ def lead_back(attempt: Attempt) -> None:
     if traffic is None:
         return
     was_out = attempt.absence is not None
-    if not (was_out or traffic.judged) or attempt.kept_drain is not None:
+    if not (was_out or (traffic.judged and not agreed)) or attempt.kept_drain is not None:
         return
     before = _seen_by_checkers(attempt, traffic) if attempt.work.host else HealthStatus()
     if was_out:

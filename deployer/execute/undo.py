@@ -7,6 +7,7 @@ from contextlib import suppress
 from deployer.errors import DeployError, DeploymentFailed
 from deployer.execute.adoption import give_back, giving_back, has_taken
 from deployer.execute.attempt import Attempt
+from deployer.execute.dns.managed import give_old_check_back
 from deployer.execute.evidence import collect
 from deployer.model import Ending, Evidence, Outcome, TargetResult
 
@@ -106,6 +107,7 @@ def _go_back(attempt: Attempt) -> tuple[Outcome, str | None]:
             record = work.record.restoring(old) if old else None
             with giving_back(attempt, stored, back_to):
                 attempt.revision = releases.rollback(name, work.namespace, back_to, timeout=_SHORT, record=record)
+            give_old_check_back(attempt)
             phase.detail = f"to revision {back_to}, as revision {attempt.revision}"
             if attempt.stopping.is_set():
                 return "interrupted", None

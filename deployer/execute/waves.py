@@ -11,7 +11,7 @@ from deployer.errors import DeployError, DeploymentFailed
 from deployer.events import Sink, WavesPlanned
 from deployer.execute.attempt import Attempt
 from deployer.execute.bake import bake
-from deployer.execute.dns.managed import write_dns
+from deployer.execute.dns.managed import write_dns_alone
 from deployer.execute.executor import Execution
 from deployer.execute.parallel import run_all
 from deployer.execute.traffic import settle
@@ -81,8 +81,9 @@ class Waves:
             attempt.busy = False
 
     def _run_one(self, attempt: Attempt) -> TargetResult:
-        result = settle(attempt) if attempt.work.plan.release_action == "none" else Execution(attempt).run()
-        return write_dns(attempt, result)
+        if attempt.work.plan.release_action == "none":
+            return write_dns_alone(attempt, settle(attempt))
+        return Execution(attempt).run()
 
     # Between two waves.
 

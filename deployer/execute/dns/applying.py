@@ -3,6 +3,7 @@
 hosts      the regional hosts' own records, in one batch; the checkers need them
 checks     the health checks
 answers    each regional host is asked through its load balancer: no record leads to what does not answer
+checkers   Route 53's checkers must see it healthy, too: a new health check counts as healthy until they have looked
 records    the global hosts' records, in one batch; then the health checks that were replaced are deleted
 leftovers  of regions that an app no longer has, where that is asked for
 """
@@ -17,10 +18,9 @@ from functools import partial
 from threading import Event
 
 from deployer.errors import DeployError, InterruptedBySignal
-from deployer.execute.dns.looking import Survey, Zone, entrance
-from deployer.execute.dns.site import Site
+from deployer.execute.dns.judging import Candidate, Judging
+from deployer.execute.dns.looking import Survey, Zone
 from deployer.execute.everywhere import ask_each
-from deployer.execute.outside import wait_until_healthy
 from deployer.execute.phases import Phases
 from deployer.model import Target
 from deployer.model.dns import HealthCheck, RecordChange
@@ -32,10 +32,14 @@ IN_SYNC_WITHIN = 300.0
 
 @dataclass(frozen=True)
 class Applied:
-    """What has become of it: an error for each target that is not as planned, and for each service's leftovers."""
+    """What has become of it: an error for each target that is not as planned, and for each service's leftovers.
+
+    `agreed` are the targets that Route 53's checkers were waited for to see healthy.
+    """
 
     errors: Mapping[Target, DeployError]
     left: tuple[DeployError, ...] = ()
+    agreed: frozenset[Target] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,17 @@ class Applying:
 
         self._batch(zone, "dns hosts", {region.target: region.regional for region in well()}, errors)
         checks = self._checks(zone, well(), errors)
-        self._answers([sites[one.target] for one in well() if _leads_anew(one)], errors)
+        anew = [
+            Candidate(sites[one.target], checks[one.target], one.check.action in ("create", "replace"))
+            for one in well()
+            if _leads_anew(one)
+        ]
+        agreed = Judging(self.phases, self.stop, self.clock).judge(zone.dns, anew, errors)
         latency = {one.target: _with_check(one, checks[one.target]) for one in well()}
         self._batch(zone, "dns records", latency, errors)
         self._obsolete(zone, well(), checks, errors)
         left = self._leftovers(zone, plans) if prune else ()
-        return Applied(errors, left)
+        return Applied(errors, left, agreed)
 
     def _batch(
         self,
@@ -123,25 +132,6 @@ class Applying:
         named = references(region.service, region.target.region, day)
         return zone.dns.create_health_check(named, step.config, step.tags)
 
-    def _answers(self, sites: Sequence[Site], errors: dict[Target, DeployError]) -> None:
-        """Ask the regional hosts to which clients are about to be led."""
-        if not sites:
-            return
-        with self.phases("answers") as phase:
-            answers = ask_each([(site.target, partial(self._answer, site)) for site in sites])
-            phase.detail = f"{len(answers.given)} of {len(sites)} regions answer"
-        errors |= dict(answers.failures)
-
-    def _answer(self, site: Site) -> int:
-        return wait_until_healthy(
-            site.ports.prober,
-            site.service.regional_host(site.target.region),
-            site.health,
-            partial(_entry_point, site),
-            stop=self.stop,
-            clock=self.clock,
-        )
-
     def _obsolete(
         self,
         zone: Zone,
@@ -188,12 +178,14 @@ def apply(applying: Applying, survey: Survey, *, prune: bool = False) -> Applied
     """Carry out all plans of a survey, one zone after the other."""
     errors: dict[Target, DeployError] = {}
     left: tuple[DeployError, ...] = ()
+    agreed: frozenset[Target] = frozenset()
     for zone in survey.zones:
         plans = [survey.plans[service] for service in zone.services if service in survey.plans]
         applied = applying.zone(zone, plans, prune=prune)
         errors |= applied.errors
         left += applied.left
-    return Applied(errors, left)
+        agreed |= applied.agreed
+    return Applied(errors, left, agreed)
 
 
 def _leads_anew(region: RegionPlan) -> bool:
@@ -206,11 +198,3 @@ def _with_check(region: RegionPlan, check: HealthCheck) -> list[RecordChange]:
         change if change.action == "DELETE" else replace(change, record=replace(change.record, health_check=check.id))
         for change in region.latency
     ]
-
-
-def _entry_point(site: Site) -> str | None:
-    health = site.health
-    if health.connect_to:
-        return health.connect_to
-    port = health.port or {"HTTP": 80, "HTTPS": 443}[health.protocol]
-    return f"{entrance(site).balancer.name}:{port}"

@@ -1,4 +1,9 @@
-"""Writes the DNS of a target once its deployment has ended well, where DNS is managed (`Dns: {Manage: true}`)."""
+"""Writes the DNS of a target where it is managed (`Dns: {Manage: true}`): part of being judged from outside.
+
+A deployment does it once the regional host has answered well, and before the revision counts as good: the record that
+leads clients here is made only when Route 53's checkers agree. When they do not, the deployment has failed. When DNS
+cannot be written for any other reason, the release is well and stays.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +11,28 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from deployer.errors import DeployError
+from deployer.execute.checkers import CheckersDisagree
 from deployer.execute.dns.applying import Applying, apply
-from deployer.execute.dns.looking import survey
+from deployer.execute.dns.looking import Survey, survey
 from deployer.execute.dns.site import Site
+from deployer.execute.dns_ports import Dns
 from deployer.model import SUCCESSES, TargetResult
+from deployer.model.dns import HealthCheck
 
 if TYPE_CHECKING:
     from deployer.execute.attempt import Attempt
+
+
+@dataclass(frozen=True)
+class Written:
+    """What has become of a target's DNS. `changes` is None where it was not looked at.
+
+    `agreed`: Route 53's checkers were waited for. `error`: it could not be written; the release is good all the same.
+    """
+
+    changes: tuple[str, ...] | None = None
+    agreed: bool = False
+    error: DeployError | None = None
 
 
 @dataclass(frozen=True)
@@ -28,48 +48,99 @@ class ManagedDns:
     adopt: bool = False
     known: frozenset[str] = frozenset()
 
-    def write(self, attempt: Attempt) -> tuple[str, ...]:
-        """Make it as it should be; what was changed. What somebody else has made is left alone, or taken over.
+    def write(self, attempt: Attempt) -> Written:
+        """Make it as it should be. What somebody else has made is left alone, or taken over.
 
         Raises DeployError when it could not be done.
         """
         with attempt.phases("dns") as phase:
-            seen = survey([self.site])
-            found = seen.planned()
-            for _, error in found.failures:
-                raise error
-            new = [one for region in found.regions for one in region.conflicts if one not in self.known]
-            for conflict in new:
-                attempt.warn(
-                    f"{conflict}: left as it is; `deploy dns apply --adopt {attempt.work.target}` takes it over"
-                )
-            if self.adopt and not new:
-                found = seen.planned(adopt=True)
+            found = self._planned(attempt)
             regions = [region for region in found.regions if not region.conflicts]
             changes = tuple(line for region in regions for line in region.changes)
             phase.detail = "as it should be" if not changes else f"{len(changes)} changes"
-        if changes:
-            comment = f"deployment {attempt.work.record.deployment_id} by {attempt.work.record.who}"
-            applying = Applying(attempt.phases, attempt.stopping, comment, about_to_change=attempt.about_to_change)
-            for error in apply(applying, found).errors.values():
-                raise error
-        return changes
+        if not changes:
+            return Written(changes)
+        comment = f"deployment {attempt.work.record.deployment_id} by {attempt.work.record.who}"
+        applying = Applying(attempt.phases, attempt.stopping, comment, about_to_change=attempt.about_to_change)
+        updated = [region.check for region in regions if region.check.action == "update"]
+        attempt.old_check = next((OldCheck(self.site.dns, step.live) for step in updated if step.live), None)
+        applied = apply(applying, found)
+        for error in applied.errors.values():
+            raise error
+        return Written(changes, self.site.target in applied.agreed)
+
+    def _planned(self, attempt: Attempt) -> Survey:
+        seen = survey([self.site])
+        found = seen.planned()
+        for _, error in found.failures:
+            raise error
+        new = [one for region in found.regions for one in region.conflicts if one not in self.known]
+        for conflict in new:
+            attempt.warn(f"{conflict}: left as it is; `deploy dns apply --adopt {attempt.work.target}` takes it over")
+        return seen.planned(adopt=True) if self.adopt and not new else found
 
 
-def write_dns(attempt: Attempt, result: TargetResult) -> TargetResult:
-    """The result, with what has become of the target's DNS. A failure there leaves the release as it is: it is good."""
-    managed, work = attempt.work.dns, attempt.work
-    if managed is None or result.outcome not in SUCCESSES or result.error is not None:
-        return result
-    if attempt.revision is None and not managed.differs:
-        return result
+@dataclass(frozen=True)
+class OldCheck:
+    """A health check as it was before a deployment gave it other settings: another path, for instance."""
+
+    dns: Dns
+    check: HealthCheck
+
+    def put_back(self) -> None:
+        """Give it these settings again, for the release that they were made for; a drain stays as it is by now."""
+        for live in self.dns.health_checks(lambda one: one.id == self.check.id):
+            wanted = replace(self.check.config, disabled=live.config.disabled, inverted=live.config.inverted)
+            if wanted != live.config:
+                self.dns.update_health_check(live, wanted)
+
+
+def write_dns(attempt: Attempt) -> Written:
+    """Write the target's DNS, if there is anything to write after what was done so far.
+
+    Raises CheckersDisagree when Route 53's checkers do not see the region healthy; no record leads clients there then.
+    """
+    managed = attempt.work.dns
+    if managed is None or (attempt.revision is None and not managed.differs):
+        return Written()
     try:
-        changes = managed.write(attempt)
+        return managed.write(attempt)
+    except CheckersDisagree:
+        raise
     except DeployError as error:
-        told = f"the release is well and stays; `deploy dns apply {work.target}` writes its DNS"
+        told = f"the release is well and stays; `deploy dns apply {attempt.work.target}` writes its DNS"
         for leaf in error.leaves():
             leaf.hint = f"{leaf.hint}\n{told}" if leaf.hint else told
-        return replace(result, error=error, phases=tuple(attempt.phases.timings))
+        return Written(error=error)
+
+
+def with_dns(attempt: Attempt, result: TargetResult, written: Written) -> TargetResult:
+    """The result, with what has become of the target's DNS."""
+    phases = tuple(attempt.phases.timings)
+    if written.error is not None:
+        return replace(result, error=result.error or written.error, phases=phases)
+    if written.changes is None:
+        return result
     known = [change for change in result.changes if not change.startswith("dns: ")]
-    lines = tuple(f"dns: {change}" for change in changes)
-    return replace(result, changes=(*known, *lines), phases=tuple(attempt.phases.timings))
+    return replace(result, changes=(*known, *(f"dns: {change}" for change in written.changes)), phases=phases)
+
+
+def write_dns_alone(attempt: Attempt, result: TargetResult) -> TargetResult:
+    """The same where the release is as it should be, and stays so whatever the checkers say."""
+    if result.outcome not in SUCCESSES or result.error is not None:
+        return result
+    try:
+        return with_dns(attempt, result, write_dns(attempt))
+    except CheckersDisagree as error:
+        return replace(result, outcome="failed", error=error, phases=tuple(attempt.phases.timings))
+
+
+def give_old_check_back(attempt: Attempt) -> None:
+    """After the way back to an old revision: its health check asks what that revision answers."""
+    if attempt.old_check is None:
+        return
+    try:
+        attempt.old_check.put_back()
+        attempt.old_check = None
+    except DeployError as error:
+        attempt.warn(f"the health check of {attempt.work.target.region} still asks what the new version would: {error}")

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from deployer.errors import HeldError, UnreachableError
+from deployer.errors import DeployError, HeldError, UnreachableError
 from deployer.events import WarningRaised
 from deployer.execute.attempt import Attempt
+from deployer.execute.checkers import CheckersDisagree
+from deployer.execute.dns.managed import OldCheck, Written
 from deployer.execute.drain import Traffic
 from deployer.execute.executor import Execution
 from deployer.execute.traffic import is_left, settle
@@ -389,3 +391,80 @@ def test_checkers_that_nobody_can_ask_about_take_no_good_release_back() -> None:
     assert scene.releases.stored[0].verified
     assert result.error is not None
     assert "stays drained" not in (result.error.hint or "")
+
+
+# DNS that a deployment writes.
+
+
+class WritingDns:
+    """DNS that is written, or of which the checkers say something; whether the revision counted as good then."""
+
+    def __init__(self, scene: Scene, says: DeployError | None = None, *, agreed: bool = False) -> None:
+        self.scene = scene
+        self.says = says
+        self.agreed = agreed
+        self.differs = True
+        self.good: list[bool | None] = []
+        scene.attempt.work = scene.work = replace(scene.work, dns=self)  # type: ignore[arg-type]
+
+    def write(self, attempt: Attempt) -> Written:
+        self.good.append(self.scene.releases.stored[0].verified)
+        attempt.old_check = OldCheck(self.scene.dns, self.scene.dns.checks["london"])
+        self.scene.dns.update_health_check(
+            self.scene.dns.checks["london"], replace(self.scene.dns.checks["london"].config, path="/new")
+        )
+        if self.says is not None:
+            raise self.says
+        return Written(("create it",), self.agreed)
+
+
+def test_a_revision_is_good_only_once_the_checkers_agreed() -> None:
+    scene = Scene(drain=False, judged=True)
+    dns = WritingDns(scene, agreed=True)
+    result = scene.run()
+    assert result.outcome == "deployed", result.error
+    assert dns.good == [False]
+    assert scene.releases.stored[0].verified
+    assert result.changes[-1] == "dns: create it"
+    assert scene.dns.checks["london"].config.path == "/new"
+    assert scene.looks == 0  # they are not waited for twice
+
+
+def test_a_first_deployment_that_the_checkers_do_not_see_healthy_is_taken_away() -> None:
+    scene = Scene(drain=False, judged=True)
+    scene.releases.stored.clear()
+    plan = TargetPlan(scene.work.target, release_action="install")
+    scene.work = replace(scene.work, plan=plan)
+    WritingDns(scene, CheckersDisagree("not seen healthy"))
+    result = scene.run()
+    assert result.outcome == "uninstalled"
+    assert isinstance(result.error, CheckersDisagree)
+    assert result.evidence is not None
+    assert scene.releases.stored == []
+
+
+def test_a_release_goes_back_with_its_health_check() -> None:
+    scene = Scene(drain=False, judged=True)
+    WritingDns(scene, CheckersDisagree("not seen healthy"))
+    result = scene.run()
+    assert result.outcome == "rolled back"
+    assert scene.dns.checks["london"].config.path == "/health"
+
+
+def test_dns_that_cannot_be_written_takes_no_release_back() -> None:
+    scene = Scene(drain=False, judged=True)
+    WritingDns(scene, UnreachableError("Route 53 does not answer"))
+    result = scene.run()
+    assert result.outcome == "deployed"
+    assert isinstance(result.error, UnreachableError)
+    assert scene.releases.stored[0].verified
+
+
+def test_a_drained_region_gets_its_new_health_check_before_it_is_led_back() -> None:
+    scene = Scene(judged=True)
+    WritingDns(scene)
+    result = scene.run()
+    assert result.outcome == "deployed", result.error
+    assert scene.order == ["update_health_check", "upgrade", "update_health_check", "update_health_check"]
+    assert not scene.drained
+    assert scene.dns.checks["london"].config.path == "/new"

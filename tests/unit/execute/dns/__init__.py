@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from threading import Event
 
 from deployer.execute.dns.applying import Applied, Applying, apply
 from deployer.execute.dns.looking import Survey, survey
@@ -14,6 +13,7 @@ from deployer.model import App, HealthCheckSettings, Json, Settings, Target
 from deployer.model.settings import DnsSettings
 from tests.fake_dns import FakeDns, FakeLoadBalancers
 from tests.fakes import FakeCluster, FakeLocks, FakeProber, FakeReleases, RecordingSink
+from tests.unit.execute.test_drain import Time
 from tests.unit.plan.dns import AWS, balancer
 
 REGIONS = ("london", "seoul")
@@ -58,4 +58,5 @@ class World:
     def apply(self, *regions: str, prune: bool = False, adopt: bool = False) -> Applied:
         found = self.survey(*regions, adopt=adopt)
         assert not found.failures
-        return apply(Applying(Phases(self.sink), Event(), "test"), found, prune=prune)
+        time = Time()
+        return apply(Applying(Phases(self.sink), time.stop(), "test", time), found, prune=prune)

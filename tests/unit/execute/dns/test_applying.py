@@ -7,10 +7,12 @@ from threading import Event
 import pytest
 
 from deployer.errors import ConflictError, DeployError, HeldError, UnreachableError
+from deployer.execute.checkers import CheckersDisagree
 from deployer.execute.dns.applying import Applying, apply
 from deployer.execute.phases import Phases
 from deployer.model import Target
-from deployer.model.dns import RecordSet
+from deployer.model.dns import HealthStatus, RecordSet
+from tests.fake_dns import seen_by
 from tests.unit.execute.dns import World, ingress
 from tests.unit.plan.dns import AWS, SERVICE
 
@@ -79,6 +81,33 @@ def test_a_check_that_cannot_be_changed_is_replaced_and_then_deleted() -> None:
     ]
     (record,) = (each for each in world.dns.stored.values() if each.name == HOST)
     assert record.health_check == "check-2"
+
+
+def test_a_check_is_replaced_only_once_the_checkers_agree_by_the_new_one() -> None:
+    world = World()
+    world.apply("london")
+    world.health = replace(world.health, interval=10)
+    world.dns.seen["check-2"] = seen_by(2, 18)
+    error = world.apply("london").errors[LONDON]
+    assert isinstance(error, CheckersDisagree)
+    assert "2 of 18 see it healthy" in str(error)
+    assert world.dns.stored[(HOST, "A", "london")].health_check == "check-1"
+    world.dns.seen.clear()
+    assert not world.apply("london").errors
+    assert not world.survey("london").changes_anything
+
+
+def test_a_health_check_that_is_drained_keeps_no_record_waiting() -> None:
+    world = World()
+    world.apply("london")
+    (check,) = world.dns.checks.values()
+    world.dns.checks[check.id] = replace(check, config=replace(check.config, disabled=True, inverted=True))
+    del world.dns.stored[(HOST, "A", "london")]
+    world.dns.seen[check.id] = HealthStatus()
+    applied = world.apply("london")
+    assert not applied.errors
+    assert not applied.agreed
+    assert (HOST, "A", "london") in world.dns.stored
 
 
 def test_what_fails_in_one_region_keeps_no_other_from_being_done() -> None:
