@@ -61,7 +61,8 @@ def _losses(manifest: Json) -> Iterator[str]:
     elif stays(manifest):
         yield "kept, as its manifest says: it is only no longer part of the release"
     elif kind in ("Deployment", "StatefulSet", "ReplicaSet"):
-        yield f"its {counted(replicas(manifest), 'pod')} end"
+        count = replicas(manifest)
+        yield f"{counted(count, 'pod')} end{'s' if count == 1 else ''}"
         dies = dig(manifest, ("spec", "persistentVolumeClaimRetentionPolicy", "whenDeleted")) == "Delete"
         for template in mappings(dig(manifest, ("spec", "volumeClaimTemplates"))):
             name = f"{dig(template, ('metadata', 'name'))}-{manifest['metadata']['name']}-*"
