@@ -102,15 +102,16 @@ class Child:
                 # The child must hear signals that are blocked here until we can pass them on.
                 preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, before),
             )
+            # Threads that are started now never hear a signal: the main thread would not wake up for it.
+            threading.Thread(target=self._feed, args=(stdin,), daemon=True).start()
+            self._teller = threading.Thread(target=self._tell, daemon=True)
+            self._teller.start()
             for number in _SIGNALS:
                 signal.signal(number, self._stop)
         except OSError as error:
             raise AnsibleActionFail(f"{argv[0]} cannot be started: {error.strerror}") from None
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        threading.Thread(target=self._feed, args=(stdin,), daemon=True).start()
-        self._teller = threading.Thread(target=self._tell, daemon=True)
-        self._teller.start()
 
     def result(self):
         """Its exit code and its JSON document."""
