@@ -130,6 +130,29 @@ def test_a_deployment_writes_dns_where_it_is_managed(app: Project, zone: Zone) -
     }
 
 
+def test_the_checkers_judge_a_first_deployment_and_one_whose_health_path_moves(app: Project, zone: Zone) -> None:
+    app.stage["Dns"] = {"Manage": True}
+    app.stage["HealthCheck"]["Port"] = 9  # where the checkers look; our own look is led elsewhere
+    refused = app.deploy("--json").expect(1).document["targets"][0]
+    assert refused["outcome"] == "uninstalled"
+    assert f"Route 53's checkers do not see app.london.{zone.name} healthy" in refused["errors"][0]["what"]
+    assert "0 of 18 see it healthy" in refused["errors"][0]["why"]
+    assert names(zone) == {one for one in ALL_NAMES if one[0] in ("app.london", "_deploy.app.london")}
+    assert app.revisions == []
+
+    app.stage["HealthCheck"]["Port"] = INGRESS_PORT
+    first = app.deploy("--json").expect(0).document["targets"][0]
+    assert "checkers" in first["phases"]
+    assert ask(f"app.{zone.name}") == [LONDON.address]
+
+    app.stage["HealthCheck"]["Path"] = app.container["readinessProbe"]["httpGet"]["path"] = "/up"
+    app.container["command"][2] = "mkdir -p /www && echo ok > /www/up && exec httpd -f -p 80 -h /www"
+    moved = app.deploy("--json").expect(0).document["targets"][0]
+    assert (moved["outcome"], "checkers" in moved["phases"]) == ("deployed", True)
+    assert [check["HealthCheckConfig"]["ResourcePath"] for check in checks_of(zone)] == ["/up"]
+    eventually(lambda: ask(f"app.{zone.name}"), [LONDON.address], 20)
+
+
 def test_a_release_stays_when_its_dns_cannot_be_written(app: Project, zone: Zone) -> None:
     app.stage["Dns"] = {"Manage": True}
     app.app["Helm"][2]["spec"]["rules"].pop()  # without the global host there is no record to write at first
