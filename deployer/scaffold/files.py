@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from string import Template
 
-from deployer.sandbox.layout import ACCOUNT, BASE_IMAGE, DNS_DOMAIN, INGRESS_CLASS, REGIONS, SLACK_ENDPOINT, STAGE
+from deployer.sandbox.layout import (
+    ACCOUNT,
+    BASE_IMAGE,
+    DNS_DOMAIN,
+    DNS_PORT,
+    INGRESS_CLASS,
+    REGIONS,
+    SHARED_ADDRESS,
+    SLACK_ENDPOINT,
+    STAGE,
+)
 from deployer.scaffold.answers import AWS_REGIONS, Answers
 
 _ACCOUNT = "111122223333"
@@ -148,6 +158,8 @@ HealthCheck:
   Protocol: "HTTP"
   Port: 8080 # the sandbox's load balancers
   Interval: 10
+Dns:
+  NameServers: ["$name_server"] # the sandbox's simulation of Route 53
 """)
 
 _LOCAL_REGION = Template("""\
@@ -244,7 +256,13 @@ def _files(answers: Answers) -> Iterator[tuple[str, str]]:
 def _local() -> Iterator[tuple[str, str]]:
     yield (
         f"group_vars/{STAGE}.yml",
-        _LOCAL.substitute(stage=STAGE, domain=DNS_DOMAIN, base_image=BASE_IMAGE, slack=SLACK_ENDPOINT),
+        _LOCAL.substitute(
+            stage=STAGE,
+            domain=DNS_DOMAIN,
+            base_image=BASE_IMAGE,
+            slack=SLACK_ENDPOINT,
+            name_server=f"{SHARED_ADDRESS}:{DNS_PORT}",
+        ),
     )
     for region in REGIONS:
         yield (
