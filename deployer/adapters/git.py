@@ -66,6 +66,26 @@ class GitFiles:
         result = self._start("cat-file", "blob", f"{commit}:./{name}")
         return result.stdout if result.ok else None
 
+    def changed_since(self, commit: str) -> list[str]:
+        """The files that differ from a commit's, those included that are new and not ignored."""
+        differing = self._run("diff", "--name-only", "--relative", "--no-ext-diff", "--no-renames", "-z", commit)
+        new = self._run("ls-files", "--others", "--exclude-standard", "-z")
+        return sorted({name for name in (differing + new).decode("utf-8", "replace").split("\0") if name})
+
+    def ignored(self) -> list[str]:
+        """What git ignores and is there: files, and directories (`name/`) that hold nothing else."""
+        output = self._run("ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z")
+        return [name for name in output.decode("utf-8", "replace").split("\0") if name]
+
+    def extract(self, commit: str, directory: Path) -> None:
+        """Write a commit's files below a directory, which is empty."""
+        import io
+        import tarfile
+
+        archive = self._run("archive", "--format=tar", commit)
+        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+            files.extractall(directory, filter="tar")
+
     def staged(self) -> list[str]:
         """The files that the next commit adds or changes."""
         output = self._run("diff", "--cached", "--name-only", "--relative", "--no-ext-diff", "-z", "--diff-filter=d")

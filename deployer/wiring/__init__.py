@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from deployer.wiring.changes import Changes
 from deployer.wiring.configurations import Configurations
 from deployer.wiring.held import cache_directory
-from deployer.wiring.ports import Ports
 
 __all__ = ["Wiring", "cache_directory"]
 
 
-class Wiring(Configurations, Ports):
+class Wiring(Configurations, Changes):
     """The services of one command (`execute.services.Services`), made when they are first asked for.
 
     Use it as a context manager: what it holds open or keeps in its private directory is gone afterwards.
