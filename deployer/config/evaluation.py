@@ -15,14 +15,12 @@ from deployer.config.lazy import LazyMapping, Omitted, copy, plain
 from deployer.config.nodes import MappingNode, Node, Path, ScalarNode, SequenceNode, show_path
 from deployer.config.templating import Deferred, Missing, Templates
 from deployer.errors import ConfigurationError, Location
+from deployer.model.basics import FROM_ENVIRONMENT
 
 _MAX_REFERENCES = 40
 
 Builtins = Mapping[str, Any]
 """Variables that win over all files. A callable is called when its variable is first used."""
-
-FROM_ENVIRONMENT = "the environment variable"
-"""How the names of values begin that come from there."""
 
 Observe = Callable[[Node | None, Path, ScalarNode | None], None]
 """Told of each use of a value: its node (None: a built-in variable), its path, and the template that uses it."""
@@ -113,15 +111,15 @@ class Evaluator:
         """The value of a node with everything below it.
 
         With `errors`, every error is put there and evaluation goes on (None in the places of the failed values).
-        With `secrets`, the paths of all values which use secrets are put there, with the secrets' names.
+        With `secrets`, the paths of all values which use secrets are put there, with the secrets' names; they are
+        paths in the result, where an item of a list stands further ahead for each that was left out before it.
         """
         try:
             match node:
                 case MappingNode():
                     return self._plain_mapping(node, path, errors, secrets)
                 case SequenceNode():
-                    values = [self.plain(item, (*path, i), errors, secrets) for i, item in enumerate(node.items)]
-                    return [value for value in values if not isinstance(value, Omitted)]
+                    return self._plain_sequence(node, path, errors, secrets)
             with self.watching() as seen:
                 value = self._plain_scalar(node, path)
             if seen and secrets is not None:
@@ -159,6 +157,27 @@ class Evaluator:
             value = self.plain(entry.value, (*path, key), errors, secrets)
             if not isinstance(value, Omitted):
                 result[key] = value
+            elif secrets is not None:
+                secrets.pop((*path, key), None)
+        return result
+
+    def _plain_sequence(
+        self,
+        node: SequenceNode,
+        path: Path,
+        errors: list[ConfigurationError] | None,
+        secrets: dict[Path, frozenset[str]] | None,
+    ) -> list[Any]:
+        result: list[Any] = []
+        for index, item in enumerate(node.items):
+            seen: dict[Path, frozenset[str]] = {}
+            value = self.plain(item, (*path, index), errors, seen)
+            if isinstance(value, Omitted):
+                continue
+            if secrets is not None:
+                at = (*path, len(result))
+                secrets.update({(*at, *used[len(at) :]): names for used, names in seen.items()})
+            result.append(value)
         return result
 
     def render(self, text: str, place: Location, path: Path = ()) -> str:

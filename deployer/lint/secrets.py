@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-from deployer.config.evaluation import FROM_ENVIRONMENT
-from deployer.config.manifests import Manifest
-from deployer.config.nodes import Path, show_path
+from collections.abc import Sequence
+from dataclasses import replace
+
 from deployer.lint.collecting import Findings
-from deployer.plan.manifests.kinds import CONTAINER_LISTS, POD_TEMPLATES
-
-_HINT = "give it to the container's env, or declare a Secret and mount it"
-
-
-def check(manifest: Manifest, findings: Findings, environment: str) -> None:
-    """Every value made of secrets is a container's env value, or stands in the data of a Secret."""
-    kind = str(manifest.content.get("kind"))
-    for path, names in manifest.secrets.items():
-        encrypted = sorted(name for name in names if not name.startswith(FROM_ENVIRONMENT))
-        if not encrypted or _may_hold(kind, path):
-            continue
-        findings.add(
-            "secret-in-the-open",
-            manifest.locate(path),
-            f"{show_path(path) or 'the manifest'} of this {kind} holds a secret: {', '.join(encrypted[:3])}",
-            _HINT,
-            environment=environment,
-        )
+from deployer.plan.manifests import SourceManifest
+from deployer.plan.manifests.identity import flatten
+from deployer.plan.manifests.secrecy import HINT, in_the_open
+from deployer.plan.paths import path_text
 
 
-def _may_hold(kind: str, path: Path) -> bool:
-    if kind == "Secret":
-        return len(path) == 2 and path[0] in ("data", "stringData")
-    template = POD_TEMPLATES.get(kind)
-    if template is None:
-        return False
-    below = path[len(template) :] if path[: len(template)] == template else ()
-    match below:
-        case ("spec", section, int(), "env", int(), "value"):
-            return section in CONTAINER_LISTS
-    return False
+def check(sources: Sequence[SourceManifest], findings: Findings, environment: str) -> list[SourceManifest]:
+    """A finding for each secret that stands where it may not; the manifests (of lists, one by one) without those."""
+    return [_check(source, findings, environment) for source in flatten(sources)]
+
+
+def _check(source: SourceManifest, findings: Findings, environment: str) -> SourceManifest:
+    if not isinstance(source.content, dict):
+        return source
+    held = source.tainted()
+    for path, names in in_the_open(source):
+        del held[path]
+        shown = f"{path_text(path)} holds" if path else "holds"
+        text = f"{source.title}: {shown} a secret: {', '.join(names[:3])}"
+        findings.add("secret-in-the-open", source.at(path), text, HINT, environment=environment)
+    return replace(source, secrets={(*source.base, *path): names for path, names in held.items()})

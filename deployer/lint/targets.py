@@ -28,7 +28,7 @@ from deployer.lint.hosts import Host, hosts_of
 from deployer.lint.relations import check_relations
 from deployer.lint.repository import check_environments
 from deployer.model import App, Settings, Target
-from deployer.plan.manifests import SourceManifest, prepare
+from deployer.plan.manifests import CannotLift, SourceManifest, prepare
 
 T = TypeVar("T")
 
@@ -135,14 +135,14 @@ class Linter:
         sources = []
         hidden: set[Location] = set()
         for one in rendered:
-            sources.append(SourceManifest(one.content, one.where, one.locate))
+            sources.append(SourceManifest(one.content, one.where, one.locate, secrets=one.secrets))
             hidden |= {one.locate(path) for path in one.secrets}
-            secrets.check(one, findings, environment)
+        sources = secrets.check(sources, findings, environment)
         try:
             prepared = prepare(sources, settings, app)
         except DeployError as error:
             for leaf in error.leaves():
-                if leaf.where not in hidden:  # of a stand-in nobody can tell
+                if leaf.where not in hidden or isinstance(leaf, CannotLift):  # of a stand-in nobody can tell
                     findings.error(leaf, environment, home=one.where.file, rule="invalid-manifest")
             return
         for warning in prepared.warnings:

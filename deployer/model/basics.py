@@ -9,6 +9,10 @@ Json = dict[str, Any]
 """A JSON object: a Kubernetes manifest, a document of an API."""
 
 
+FROM_ENVIRONMENT = "the environment variable"
+"""How the names of values begin that come from the environment of this process: masked, but nobody's encrypted ones."""
+
+
 def pascal_case(name: str) -> str:
     """`aws_ecr_prefix` → `AwsEcrPrefix`."""
     return "".join(part.capitalize() for part in name.split("_"))

@@ -6,8 +6,9 @@ from deployer.config import Configuration
 from deployer.events import Sink
 from deployer.execute.image_ports import DockerContext
 from deployer.execute.services import Services
-from deployer.model import Image
+from deployer.model import Image, Secret
 from deployer.plan.manifests import PreparedManifests, SourceManifest, prepare
+from deployer.plan.manifests.lifted import texts_of
 
 
 def docker_context(configuration: Configuration, services: Services, sink: Sink) -> DockerContext | None:
@@ -21,10 +22,19 @@ def docker_context(configuration: Configuration, services: Services, sink: Sink)
 
 
 def prepared_manifests(
-    configuration: Configuration, services: Services, image: Image | None, docker_hash: str | None
+    configuration: Configuration,
+    services: Services,
+    image: Image | None,
+    docker_hash: str | None,
+    key: Secret | None = None,
 ) -> PreparedManifests:
-    """A target's manifests with this image in them, as they are given to Helm; what they made of secrets is masked."""
+    """A target's manifests with this image in them, as they are given to Helm; what they made of secrets is masked.
+
+    `key` is as for `plan.manifests.prepare`.
+    """
     manifests = configuration.manifests(docker_hash)
     services.keep_secret(text for one in manifests for text in one.secret_texts())
-    sources = [SourceManifest(one.content, one.where, one.locate) for one in manifests]
-    return prepare(sources, configuration.settings, configuration.app, image)
+    sources = [SourceManifest(one.content, one.where, one.locate, secrets=one.secrets) for one in manifests]
+    prepared = prepare(sources, configuration.settings, configuration.app, image, key)
+    services.keep_secret(texts_of(prepared.lifted))
+    return prepared

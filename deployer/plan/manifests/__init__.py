@@ -5,10 +5,11 @@ from deployer.plan.manifests.kinds import is_hook, object_key
 from deployer.plan.manifests.ownership import foreign_object
 from deployer.plan.manifests.preparing import PreparedManifests, pin, prepare
 from deployer.plan.manifests.size import RELEASE_LIMIT, check_release_size, release_size
-from deployer.plan.manifests.source import ManifestWarning, SourceManifest
+from deployer.plan.manifests.source import CannotLift, ManifestWarning, SourceManifest
 
 __all__ = [
     "RELEASE_LIMIT",
+    "CannotLift",
     "ManifestWarning",
     "PreparedManifests",
     "SourceManifest",

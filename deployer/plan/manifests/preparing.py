@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from deployer.errors import raise_all
-from deployer.model import App, Image, Json, ObjectKey, Settings
+from deployer.model import App, Image, Json, ObjectKey, Secret, Settings
 from deployer.plan.manifests import kinds
 from deployer.plan.manifests.canonical import canonical_text, check_values
 from deployer.plan.manifests.conversion import convert
 from deployer.plan.manifests.identity import check_identity, check_known, check_place, check_unique, flatten
 from deployer.plan.manifests.kinds import mappings
+from deployer.plan.manifests.lifting import PLACEHOLDER_KEY, Naming, lift
 from deployer.plan.manifests.metadata import check_metadata, drop_servers_fields
 from deployer.plan.manifests.pods import check_pods, texts_in_env
+from deployer.plan.manifests.secrecy import check_secrets
 from deployer.plan.manifests.source import Findings, ManifestWarning, SourceManifest
 from deployer.plan.manifests.specs import check_spec, check_together
 
@@ -26,7 +28,8 @@ class PreparedManifests:
     """The app's objects as they are given to Helm, in the order of the app file.
 
     `objects` and `texts` are the same manifests, as JSON objects and as canonical texts; `sources` know their places in
-    the app file; `namespace` is the release's.
+    the app file; `namespace` is the release's. `lifted` are Secrets that hold what the objects' pods use of secrets:
+    they are in the cluster before the release is, and no part of it.
     """
 
     namespace: str
@@ -34,6 +37,7 @@ class PreparedManifests:
     texts: tuple[str, ...]
     warnings: tuple[ManifestWarning, ...] = ()
     sources: tuple[SourceManifest, ...] = ()
+    lifted: tuple[Json, ...] = field(default=(), repr=False)
 
     @property
     def members(self) -> tuple[Json, ...]:
@@ -64,18 +68,28 @@ class PreparedManifests:
 
 
 def prepare(
-    manifests: Sequence[SourceManifest], settings: Settings, app: App, image: Image | None = None
+    manifests: Sequence[SourceManifest],
+    settings: Settings,
+    app: App,
+    image: Image | None = None,
+    key: Secret | None = None,
 ) -> PreparedManifests:
     """Check, convert and complete an app's manifests; the same input gives the same texts.
 
-    `image` is the app's own, pinned where its digest is known. Raises ConfigurationError, or an ErrorGroup of all that
+    `image` is the app's own, pinned where its digest is known. `key` names what is lifted where the stage has no
+    FingerprintKey; without either the names are placeholders. Raises ConfigurationError, or an ErrorGroup of all that
     is wrong. The input is left as it is.
     """
     findings = Findings()
     named = [
         source for source in flatten(manifests) if check_values(source, findings) and check_identity(source, findings)
     ]
+    for source in named:
+        check_secrets(source, findings)
     prepared = [result for source in named if (result := _prepare_one(source, settings, image, findings)) is not None]
+    key = settings.fingerprint_key or key
+    naming = Naming(app.app_name, settings.namespace, key.reveal().encode() if key else PLACEHOLDER_KEY)
+    lifted = tuple(secret for source in prepared for secret in lift(source, naming, findings))
     check_unique(prepared, findings)
     if not findings.errors:
         check_together(prepared, findings)
@@ -89,7 +103,7 @@ def prepare(
             )
         )
     texts = tuple(canonical_text(manifest) for manifest in objects)
-    return PreparedManifests(settings.namespace, objects, texts, tuple(findings.warnings), tuple(prepared))
+    return PreparedManifests(settings.namespace, objects, texts, tuple(findings.warnings), tuple(prepared), lifted)
 
 
 def pin(manifests: Iterable[Json], image: Image) -> tuple[Json, ...]:
@@ -109,7 +123,7 @@ def _prepare_one(
     converted = convert(source, findings)
     if converted is None:
         return None
-    result = SourceManifest(converted, source.where, source.locate, source.base)
+    result = replace(source, content=converted)
     check_place(result, settings.namespace, findings)
     check_metadata(result, findings)
     check_pods(result, findings)

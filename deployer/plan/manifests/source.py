@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from deployer.errors import ConfigurationError, Location
@@ -15,12 +15,14 @@ class SourceManifest:
     """One item of an app's `Helm:` list after rendering, not yet checked: `content` may be anything.
 
     `where` is the place of the item; `locate` gives the places of what is inside it (None where it does not know).
+    `secrets`: path of each value that uses secrets → the names of those secrets; like `locate`, for the whole item.
     """
 
     content: Any
     where: Location | str | None = None
     locate: Callable[[Path], Location | None] | None = None
     base: Path = ()
+    secrets: Mapping[Path, frozenset[str]] = field(default_factory=dict)
 
     def at(self, path: Path = ()) -> Location | str | None:
         """The place of an inner path, or of the nearest thing around it that has one."""
@@ -33,7 +35,17 @@ class SourceManifest:
 
     def inner(self, content: Any, path: Path) -> SourceManifest:
         """The manifest that stands at `path` inside this one (an item of a `List`)."""
-        return SourceManifest(content, self.where, self.locate, self.base + path)
+        return replace(self, content=content, base=self.base + path)
+
+    def tainted(self) -> dict[Path, frozenset[str]]:
+        """The paths inside it that use secrets, with their names; the empty path where all of it was made of some."""
+        found: dict[Path, frozenset[str]] = {}
+        for path, names in self.secrets.items():
+            if path[: len(self.base)] == self.base:
+                found[path[len(self.base) :]] = names
+            elif path == self.base[: len(path)]:
+                found[()] = names
+        return found
 
     @property
     def title(self) -> str:
@@ -49,6 +61,14 @@ def title(content: Any) -> str:
     kind, name = content.get("kind"), metadata.get("name") if isinstance(metadata, dict) else None
     kind = kind if isinstance(kind, str) and kind else "a manifest"
     return f"{kind}/{name}" if isinstance(name, str) and name else kind
+
+
+class SecretInTheOpen(ConfigurationError):
+    """A secret stands where more than the container can read it."""
+
+
+class CannotLift(ConfigurationError):
+    """A secret stands where it may, but in a way that no Secret can hold."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +90,16 @@ class Findings:
     errors: list[ConfigurationError] = field(default_factory=list)
     warnings: list[ManifestWarning] = field(default_factory=list)
 
-    def error(self, source: SourceManifest, path: Path, what: str, hint: str | None = None) -> None:
+    def error(
+        self,
+        source: SourceManifest,
+        path: Path,
+        what: str,
+        hint: str | None = None,
+        kind: type[ConfigurationError] = ConfigurationError,
+    ) -> None:
         """`what` follows the object's name and the path: `Deployment/myapp: spec.replicas` + ` is not a number`."""
-        self.errors.append(ConfigurationError(_sentence(source, path, what), where=source.at(path), hint=hint))
+        self.errors.append(kind(_sentence(source, path, what), where=source.at(path), hint=hint))
 
     def warn(self, source: SourceManifest, path: Path, what: str, hint: str = "") -> None:
         """As `error`, for what does not stop a deployment."""
