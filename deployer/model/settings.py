@@ -110,7 +110,10 @@ class DnsSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """The group_vars of one stage and region that the tool itself reads. Other keys are the user's variables."""
+    """The group_vars of one stage and region that the tool itself reads. Other keys are the user's variables.
+
+    `Confirm`: a command that changes the stage shows on a terminal what it would change, and asks; `--yes` answers.
+    """
 
     __pydantic_config__: ClassVar[Any] = OPEN
     aws_region: str
@@ -127,3 +130,4 @@ class Settings:
     ecr: EcrSettings = field(default_factory=EcrSettings)
     git_hub: GitHubSettings = field(default_factory=GitHubSettings)
     fingerprint_key: Secret | None = None
+    confirm: bool = False
