@@ -1,0 +1,1 @@
+"""Plugins that ansible-playbook loads by itself from this directory."""

@@ -1,0 +1,159 @@
+"""Hook playbooks, run by the real ansible-playbook."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployer.adapters.ansible import AnsibleRunner
+from deployer.errors import DeploymentFailed
+from deployer.events import Event, OutputLine
+from deployer.execute.hook_ports import HookRequest
+from deployer.masking import Masker
+from deployer.model import Target
+
+TARGET = Target("prod", "london", "site")
+SECRET = "p{{ q }}w-\"quoted\"-'x'-ünïcode-🔑\nsecond-line-of-it"
+
+
+class Lines:
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.seen = threading.Event()
+
+    def emit(self, event: Event) -> None:
+        assert isinstance(event, OutputLine)
+        assert event.target == TARGET
+        self.lines.append(event.line)
+        if "READY" in event.line:
+            self.seen.set()
+
+
+def play(*tasks: str) -> str:
+    lines = "".join(f"    - {task}\n" for task in tasks)
+    return f"- hosts: localhost\n  gather_facts: false\n  tasks:\n{lines}"
+
+
+def run(root: Path, text: str, *arguments: str, timeout: float = 60, **variables: Any) -> list[str]:
+    (root / "hook.yml").write_text(text)
+    lines = Lines()
+    request = HookRequest("BeforeUpgrade", "hook.yml", TARGET, variables, timeout, arguments)
+    AnsibleRunner(root, Masker([SECRET])).run(request, lines)
+    return lines.lines
+
+
+def test_variables_arrive_as_they_are_and_are_masked_in_the_output(tmp_path: Path) -> None:
+    lines = run(
+        tmp_path,
+        play(
+            f"copy: {{content: '{{{{ Values.site.PASSWORD }}}}', dest: {tmp_path}/password, mode: '0600'}}",
+            "debug: {msg: 'it is {{ Values.site.PASSWORD }}, {{ Replicas + 1 }}, {{ extra }}'}",
+        ),
+        "-e",
+        "extra=given",
+        Values={"site": {"PASSWORD": SECRET}},
+        Replicas=2,
+    )
+    assert (tmp_path / "password").read_text() == SECRET
+    output = "\n".join(lines)
+    assert "it is ***, 3, given" in output
+    assert "second-line" not in output
+    assert "TASK [debug]" in output
+
+
+def test_no_secret_is_seen_in_processes_or_left_in_files(tmp_path: Path) -> None:
+    look = f"shell: 'cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline > {tmp_path}/seen 2> /dev/null || true'"
+    scratch = "tempfile: {}"
+    lines = run(
+        tmp_path,
+        play(
+            look, f"copy: {{content: '{{{{ PASSWORD }}}}', dest: {tmp_path}/copy}}", "debug: {var: ansible_check_mode}"
+        ),
+        PASSWORD=SECRET,
+    )
+    assert lines and scratch
+    seen = (tmp_path / "seen").read_bytes()
+    assert b"hook.yml" in seen
+    assert b"second-line" not in seen
+    (tmp_path / "copy").unlink()
+    for file in [*Path("/dev/shm").glob("deploy-*/**/*"), *tmp_path.rglob("*")]:
+        assert not file.is_file() or b"second-line" not in file.read_bytes()
+
+
+def test_a_failing_task_is_named_with_its_place_and_host(tmp_path: Path) -> None:
+    with pytest.raises(DeploymentFailed) as caught:
+        run(tmp_path, play("debug: {msg: fine}", f"{{name: Migrate, fail: {{msg: 'no database for {SECRET[-11:]}'}}}}"))
+    error = caught.value
+    assert error.what == "the hook hook.yml (BeforeUpgrade) failed"
+    assert str(error.where) == "hook.yml:5"
+    assert error.why is not None
+    assert error.why.startswith("the task 'Migrate' failed on localhost: no database for ")
+    assert error.exit_code == 1
+
+
+def test_what_a_task_must_not_log_is_not_told(tmp_path: Path) -> None:
+    with pytest.raises(DeploymentFailed) as caught:
+        run(tmp_path, play("{name: Quiet, fail: {msg: unknown-to-the-mask}, no_log: true}"))
+    assert "unknown-to-the-mask" not in str(caught.value)
+    assert "Quiet" in str(caught.value)
+
+
+def test_a_rescued_failure_is_none(tmp_path: Path) -> None:
+    text = play("{block: [{fail: {msg: x}}], rescue: [{debug: {msg: saved}}]}")
+    assert any("saved" in line for line in run(tmp_path, text))
+
+
+def test_what_ansible_refuses_to_begin_is_told_in_its_words(tmp_path: Path) -> None:
+    with pytest.raises(DeploymentFailed) as caught:
+        run(tmp_path, play("no_such_module: {}"))
+    assert "no_such_module" in str(caught.value)
+
+
+def test_a_hook_has_its_time(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(DeploymentFailed, match="did not end within 2 s"):
+        run(tmp_path, play("command: sleep 600"), timeout=2)
+    assert time.monotonic() - began < 30
+    assert not _sleeping("600")
+
+
+def test_a_stopped_hook_ends_with_all_that_it_started(tmp_path: Path) -> None:
+    (tmp_path / "hook.yml").write_text(play("debug: {msg: READY}", "command: sleep 601"))
+    lines, runner, errors = Lines(), AnsibleRunner(tmp_path, Masker()), []
+
+    def work() -> None:
+        try:
+            runner.run(HookRequest("BeforeUpgrade", "hook.yml", TARGET, {}, 60), lines)
+        except DeploymentFailed as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert lines.seen.wait(30)
+    while not _sleeping("601"):
+        time.sleep(0.02)
+    runner.stop()
+    thread.join(20)
+    assert "it was stopped" in str(errors[0])
+    deadline = time.monotonic() + 5
+    while _sleeping("601") and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not _sleeping("601")
+
+
+def _sleeping(seconds: str) -> list[str]:
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208
+        try:
+            command = Path(f"/proc/{name}/cmdline").read_bytes()
+        except OSError:
+            continue
+        if re.fullmatch(rb"sleep\x00" + seconds.encode() + rb"\x00", command):
+            found.append(name)
+    return found
