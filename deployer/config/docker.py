@@ -11,14 +11,21 @@ from deployer.config.lazy import Omitted
 from deployer.config.nodes import Path, locate, show_path
 from deployer.config.validation import show_value, validate
 from deployer.errors import ConfigurationError, raise_all
-from deployer.model import DockerSpec
+from deployer.model import DockerSpec, Image
 
 _PATH: Path = ("Docker",)
 _IN_THE_IMAGE = ("Dockerfile", "Files", "Args")
+_IN_ARGUMENTS = ("Builder", "Platforms", "Cache")
+DEFAULTS = frozenset(_IN_ARGUMENTS)
+"""What of it may also stand in group_vars, for all apps that have a Docker part."""
+
+INLINE = "inline"
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}\Z")
 _PLATFORM = re.compile(r"[a-z0-9_]+/[a-z0-9_]+(/[a-z0-9_]+)?\Z")
 _ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _SECRET_ID = re.compile(r"[A-Za-z0-9_.-]+\Z")
+_BUILDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+_REFERENCE = re.compile(r"[a-z0-9.:/_-]+:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
 
 
 def evaluate(evaluator: Evaluator) -> DockerSpec | None:
@@ -31,7 +38,8 @@ def evaluate(evaluator: Evaluator) -> DockerSpec | None:
         return None
     raise_all([*failed, *_in_the_open(root, secrets)])
     spec = validate(DockerSpec, _spelt_out(values), root, _PATH, secrets)
-    raise_all([ConfigurationError(what, where=locate(root, (*_PATH, *path))) for path, what in _faults(spec)])
+    faults = [*_faults(spec), *_faults_of_building(spec, _registry(evaluator))]
+    raise_all([ConfigurationError(what, where=locate(root, (*_PATH, *path))) for path, what in faults])
     return spec
 
 
@@ -47,11 +55,20 @@ def refuse_secrets(secrets: frozenset[str] | set[str], what: str, where: Any) ->
 
 
 def _in_the_open(root: Any, secrets: dict[Path, frozenset[str]]) -> list[ConfigurationError]:
-    return [
-        refuse_secrets(used, show_path(path), locate(root, path))
-        for path, used in secrets.items()
-        if len(path) == 1 or path[1] in _IN_THE_IMAGE
-    ]
+    errors = []
+    for path, used in secrets.items():
+        if len(path) == 1 or path[1] in _IN_THE_IMAGE:
+            errors.append(refuse_secrets(used, show_path(path), locate(root, path)))
+        elif path[1] in _IN_ARGUMENTS:
+            errors.append(
+                ConfigurationError(
+                    f"{show_path(path)} holds a secret",
+                    where=locate(root, path),
+                    why=f"{', '.join(sorted(used)[:3])} would be readable in the arguments of a process",
+                    hint="builders and registries log in with credentials of their own; name them in a plain layer",
+                )
+            )
+    return errors
 
 
 def _spelt_out(values: Any) -> Any:
@@ -99,6 +116,37 @@ def _faults(spec: DockerSpec) -> list[tuple[Path, str]]:
         if not _PLATFORM.match(platform):
             what = f"Docker.Platforms[{index}] must be OS/ARCHITECTURE such as linux/amd64, not {show_value(platform)}"
             faults.append((("Platforms", index), what))
+    return faults
+
+
+def _registry(evaluator: Evaluator) -> str | None:
+    """The host of AwsEcrPrefix, None where that is missing or wrong, which is told elsewhere."""
+    entry = evaluator.root.entries.get("AwsEcrPrefix")
+    if entry is None:
+        return None
+    try:
+        prefix = evaluator.plain(entry.value, ("AwsEcrPrefix",))
+    except ConfigurationError:
+        return None
+    return prefix.partition("/")[0] if isinstance(prefix, str) else None
+
+
+def _faults_of_building(spec: DockerSpec, registry: str | None) -> list[tuple[Path, str]]:
+    faults: list[tuple[Path, str]] = []
+    if spec.builder is not None and not _BUILDER.match(spec.builder):
+        faults.append((("Builder",), "Docker.Builder must be the name of a builder, as `docker buildx ls` shows it"))
+    caches: list[tuple[Path, str]] = [(("Cache", "From", index), ref) for index, ref in enumerate(spec.cache.from_)]
+    if spec.cache.to is not None and spec.cache.to != INLINE:
+        caches.append((("Cache", "To"), spec.cache.to))
+    for path, reference in caches:
+        name, image = show_path((*_PATH, *path)), Image.parse(reference)
+        if image is None or not _REFERENCE.match(reference):
+            or_inline = f", or {INLINE}" if path[-1] == "To" else ""
+            what = f"{name} must be an image, HOST/REPOSITORY:TAG{or_inline}; it is {show_value(reference)}"
+            faults.append((path, what))
+        elif registry is not None and image.registry != registry:
+            what = f"{name} must be in {registry}, the registry of AwsEcrPrefix, whose login the builder is given"
+            faults.append((path, what))
     return faults
 
 

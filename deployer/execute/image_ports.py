@@ -14,7 +14,7 @@ from typing import Protocol
 
 from deployer.errors import Location
 from deployer.events import Sink
-from deployer.model import App, Artefact, ContextEntry, Download, Image, Secret
+from deployer.model import App, Artefact, ContextEntry, DockerCache, Download, Image, Secret
 
 
 class ArtefactFetcher(Protocol):
@@ -52,7 +52,10 @@ class ContextObserver(Protocol):
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """One image build. `context` is a directory that holds nothing but the Docker context, `Dockerfile` included."""
+    """One image build. `context` is a directory that holds nothing but the Docker context, `Dockerfile` included.
+
+    `builder` is a builder of buildx (None: its current one); `cache` is as the app's file says.
+    """
 
     context: Path
     image: Image
@@ -60,6 +63,8 @@ class BuildRequest:
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     platforms: tuple[str, ...] = ()
     no_cache: bool = False
+    builder: str | None = None
+    cache: DockerCache = field(default_factory=DockerCache)
 
 
 class Registry(Protocol):

@@ -125,6 +125,8 @@ def _build(want: WantedImage, builder: ImageBuilder, phases: Phases, sink: Sink,
                 secrets=want.docker.secrets,
                 platforms=want.docker.platforms,
                 no_cache=no_cache,
+                builder=want.docker.builder,
+                cache=want.docker.cache,
             )
             digest = builder.build_and_push(request, want.registry, sink)
         phase.detail = digest[:19]

@@ -4,7 +4,7 @@ The classes with `__pydantic_config__` are also the schema of the user's files: 
 spelling each field in PascalCase (`aws_ecr_prefix` is the key `AwsEcrPrefix`).
 """
 
-from deployer.model.app import App, DockerSpec, Download, InlineFile
+from deployer.model.app import App, DockerCache, DockerSpec, Download, InlineFile
 from deployer.model.basics import Json, Secret, Target, pascal_case
 from deployer.model.image import Artefact, ContextEntry, EntryKind, Image
 from deployer.model.lock import Holder, LockState, ReleaseLock
@@ -33,6 +33,7 @@ __all__ = [
     "DeploymentRecord",
     "DeploymentResult",
     "DnsSettings",
+    "DockerCache",
     "DockerSpec",
     "Download",
     "EcrSettings",

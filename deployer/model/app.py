@@ -37,10 +37,23 @@ class InlineFile:
 
 
 @dataclass(frozen=True)
+class DockerCache:
+    """What builders share of what they have built: images of a registry (`HOST/REPOSITORY:TAG`) that hold the layers.
+
+    `From` are read, `To` is written; with `inline` the image itself holds the cache of its last stage.
+    """
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+    from_: tuple[str, ...] = ()
+    to: str | None = None
+
+
+@dataclass(frozen=True)
 class DockerSpec:
     """How the app's image is made. `Files`: path in the context → text, or `{Content, Executable}`.
 
     `Args` are build arguments (part of the content hash); `Secrets` are BuildKit secrets (id → value, not part of it).
+    `Platforms`: one image for each, under one tag. `Builder` is a builder of buildx (`docker buildx ls`).
     """
 
     __pydantic_config__: ClassVar[Any] = STRICT
@@ -50,6 +63,8 @@ class DockerSpec:
     args: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     platforms: tuple[str, ...] = ()
+    builder: str | None = None
+    cache: DockerCache = field(default_factory=DockerCache)
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,12 @@ class DockerBuilder:
                 raise ConfigurationError(
                     "Docker.Secrets need BuildKit, and buildx is missing", why=str(missing), hint=missing.hint
                 ) from missing
+            if request.builder or request.cache.from_ or request.cache.to:
+                raise ConfigurationError(
+                    "Docker.Builder and Docker.Cache need BuildKit, and buildx is missing",
+                    why=str(missing),
+                    hint=missing.hint,
+                ) from missing
             text = "buildx is missing: the image is built by the engine's classic builder"
             sink.emit(WarningRaised(text, hint=missing.hint or ""))
             build_with_engine(request, registry, output)

@@ -39,6 +39,12 @@ _IMAGE = re.compile(
     re.I | re.M,
 )
 _PLATFORMS = re.compile(r"multi(ple|-)?-?platforms? .*not (currently )?supported", re.I)
+_CACHE = re.compile(r"cache export is not supported", re.I)
+_EMULATION = re.compile(r"exec format error", re.I)
+_NO_BUILDER = re.compile(r"no builder .* found|failed to find (the )?driver|no valid drivers found", re.I)
+_BEGUN = re.compile(r"^#\d+ (\d+\.\d+ |\[(?!.*internal\] (waiting for connection|booting buildkit)))")
+_STEP_ERROR = re.compile(r"^(#\d+) ERROR: (.*)")
+_CACHE_STEP = re.compile(r"^(#\d+) exporting cache")
 _SPACE = re.compile(r"no space left on device|disk quota exceeded", re.I)
 _COMMAND = re.compile(r"did not complete successfully|executor failed running|returned a non-zero code", re.I)
 _TAKEN = re.compile(r"tag is immutable|cannot be overwritten|tag.* already exists", re.I)
@@ -48,6 +54,9 @@ _ERROR = re.compile(
     r"^(?:ERROR|error): (?:failed to (?:build|solve): |rpc error: code = \w+ desc = |"
     r"failed to solve with frontend [\w.]+: |failed to create LLB definition: )*"
 )
+
+
+_ANOTHER_BUILDER = "make a builder that can (`docker buildx create --name NAME`), and name it in Docker.Builder"
 
 
 def build_failure(image: Image, lines: Sequence[str], dockerfile: str = "") -> DeployError:
@@ -68,9 +77,16 @@ def build_failure(image: Image, lines: Sequence[str], dockerfile: str = "") -> D
             hint="`docker system prune` frees space",
         )
     if _PLATFORMS.search(everything):
-        hint = "make a builder that can (`docker buildx create --name NAME`), and set BUILDX_BUILDER=NAME"
+        hint = _ANOTHER_BUILDER
         return ConfigurationError(
             "this builder cannot build for several platforms", where=where, why=message, hint=hint
+        )
+    if _CACHE.search(everything):
+        return ConfigurationError("this builder cannot write a cache", where=where, why=message, hint=_ANOTHER_BUILDER)
+    if _COMMAND.search(message) and _EMULATION.search(everything):
+        hint = "add a node of that platform to the builder (`docker buildx create --append`), or emulation (binfmt)"
+        return ConfigurationError(
+            "the builder cannot run commands of one of the platforms", where=where, why=why, hint=hint
         )
     if _COMMAND.search(message):
         return DeploymentFailed("the image cannot be built: a command in its Dockerfile failed", where=where, why=why)
@@ -88,6 +104,30 @@ def build_failure(image: Image, lines: Sequence[str], dockerfile: str = "") -> D
     if push := _push_failure(image, message):
         return push
     return DeploymentFailed("the image cannot be built", where=where, why=why)
+
+
+def builder_failure(builder: str, known: Sequence[str], lines: Sequence[str]) -> DeployError | None:
+    """The error where the builder of that name does not exist or did not come up; None where it did its work.
+
+    `known` are the names of the builders that there are. `lines` are masked.
+    """
+    message, where = error_in(lines), f"Docker.Builder {builder}"
+    if _NO_BUILDER.search(message):
+        names = f"there are {', '.join(known)}; " if known else ""
+        hint = f"{names}`docker buildx create --name {builder} --driver remote ADDRESS` makes one"
+        return ConfigurationError("there is no such builder on this machine", where=where, why=message, hint=hint)
+    if not any(_BEGUN.match(line) for line in lines):
+        told = (match[2] for line in lines if (match := _STEP_ERROR.match(line)))
+        hint = f"`docker buildx inspect {builder} --bootstrap` tells more; its address must be reachable from here"
+        return UnreachableError("the builder does not answer", where=where, why=next(told, message) or None, hint=hint)
+    return None
+
+
+def why_no_cache(lines: Sequence[str]) -> str | None:
+    """Why a build that succeeded has not written its cache; None where it has, or was not to."""
+    steps = {match[1] for line in lines if (match := _CACHE_STEP.match(line))}
+    found = (match for line in lines if (match := _STEP_ERROR.match(line)))
+    return next((match[2] for match in found if match[1] in steps), None)
 
 
 def _line(lines: Sequence[str], dockerfile: str) -> int | None:

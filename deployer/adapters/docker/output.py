@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from deployer.events import OutputLine, Sink
+from deployer.events import OutputLine, Sink, WarningRaised
 from deployer.masking import Masker
 
 _KEPT = 200
@@ -33,6 +33,10 @@ class Output:
         self._show(self._stream.flush())
         if self._rest:
             self._show("\n")
+
+    def warn(self, text: str, hint: str) -> None:
+        """Tell what does not stop the build."""
+        self._sink.emit(WarningRaised(text, hint=hint))
 
     def mask(self, text: str) -> str:
         """A single text, masked."""

@@ -12,10 +12,10 @@ from deployer.adapters.docker import DockerBuilder
 from deployer.adapters.docker.buildx import arguments, environment
 from deployer.adapters.docker.output import Output
 from deployer.errors import ConfigurationError, DeploymentFailed, UnreachableError
-from deployer.events import Event, OutputLine, Silence, Sink
+from deployer.events import Event, OutputLine, Silence, Sink, WarningRaised
 from deployer.execute.image_ports import BuildRequest, ImageBuilder, Registry
 from deployer.masking import Masker
-from deployer.model import Image, Secret
+from deployer.model import DockerCache, Image, Secret
 
 IMAGE = Image("127.0.31.1:5000", "team/app", "1.0-abc")
 PASSWORD = "correct-horse-battery"
@@ -227,3 +227,94 @@ def test_output_is_shown_line_by_line() -> None:
     ]
     assert list(output.lines) == sink.lines
     assert os.linesep not in "".join(sink.lines)
+
+
+def test_a_builder_of_ones_own_with_its_cache() -> None:
+    wanted = BuildRequest(
+        Path("/c"),
+        IMAGE,
+        builder="arm",
+        cache=DockerCache(("r:5000/cache:app", "r:5000/cache:main"), "r:5000/cache:app"),
+    )
+    line = arguments(Path("/buildx"), wanted, {})
+    assert line[:5] == ["/buildx", "build", "--progress=plain", "--push", "--builder=arm"]
+    assert line[-4:-1] == [
+        "--cache-from=type=registry,ref=r:5000/cache:app",
+        "--cache-from=type=registry,ref=r:5000/cache:main",
+        "--cache-to=type=registry,ref=r:5000/cache:app,mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true",
+    ]
+    inline = BuildRequest(Path("/c"), IMAGE, cache=DockerCache(to="inline"))
+    assert "--cache-to=type=inline" in arguments(Path("/buildx"), inline, {})
+
+
+def test_what_a_builder_in_a_cluster_is_reached_by(tmp_path: Path) -> None:
+    own = {
+        "PATH": "/bin",
+        "KUBECONFIG": "/k",
+        "AWS_PROFILE": "prod",
+        "AWS_SECRET_ACCESS_KEY": "s",
+        "BUILDX_CONFIG": str(tmp_path),
+    }
+    passed = environment(own, Path("/private"), "arm")
+    assert {"KUBECONFIG": "/k", "AWS_PROFILE": "prod", "BUILDX_CONFIG": str(tmp_path)}.items() <= passed.items()
+    assert "AWS_SECRET_ACCESS_KEY" not in passed
+    assert environment({"DOCKER_CONFIG": "/own"}, Path("/p"), "arm")["BUILDX_CONFIG"].endswith("/buildx")
+
+
+def test_a_builder_that_is_not_there(tmp_path: Path, buildx: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUILDX_CONFIG", str(tmp_path / "config"))
+    (tmp_path / "config/instances").mkdir(parents=True)
+    (tmp_path / "config/instances/arm").touch()
+    program = buildx("""print('ERROR: no builder "amr" found'); sys.exit(1)""")
+    with pytest.raises(ConfigurationError, match="no such builder") as caught:
+        DockerBuilder(lambda: program, Masker()).build_and_push(
+            request(tmp_path, builder="amr"), PushTarget(None), Silence()
+        )
+    assert (caught.value.hint or "").startswith("there are arm; ")
+
+
+def test_a_builder_that_does_not_come_up(tmp_path: Path, buildx: Program) -> None:
+    program = buildx(
+        """
+        print("#1 [internal] waiting for connection\\n#1 ERROR: context deadline exceeded")
+        print("ERROR: failed to build: context deadline exceeded")
+        sys.exit(1)
+        """
+    )
+    with pytest.raises(UnreachableError, match="the builder does not answer") as caught:
+        DockerBuilder(lambda: program, Masker()).build_and_push(
+            request(tmp_path, builder="arm"), PushTarget(None), Silence()
+        )
+    assert caught.value.why == "context deadline exceeded"
+
+
+def test_a_builder_that_works_is_not_to_blame_for_a_command(tmp_path: Path, buildx: Program) -> None:
+    program = buildx(
+        """
+        print("#7 [2/2] RUN x")
+        for number in range(300):
+            print(f"#7 0.{number} line")
+        print("ERROR: failed to build: process did not complete successfully: exit code: 1")
+        sys.exit(1)
+        """
+    )
+    with pytest.raises(DeploymentFailed, match="a command in its Dockerfile failed"):
+        DockerBuilder(lambda: program, Masker()).build_and_push(
+            request(tmp_path, builder="arm"), PushTarget(None), Silence()
+        )
+
+
+def test_a_cache_that_cannot_be_written_is_a_warning(tmp_path: Path, buildx: Program) -> None:
+    program = buildx("print('#6 exporting cache to registry\\n#6 ERROR: 404 Not Found')")
+    sink = Recorder()
+    builder = DockerBuilder(lambda: program, Masker())
+    wanted = request(tmp_path, cache=DockerCache(to="127.0.31.1:5000/cache:app"))
+    assert builder.build_and_push(wanted, PushTarget(None, "sha256:1"), sink) == "sha256:1"
+    (warning,) = [event for event in sink.events if isinstance(event, WarningRaised)]
+    assert warning.text == "the build cache was not written: 404 Not Found"
+    assert "127.0.31.1:5000/cache:app" in warning.hint
+
+
+def test_without_buildx_there_are_no_builders(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="need BuildKit"):
+        DockerBuilder(missing, Masker()).build_and_push(request(tmp_path, builder="arm"), PushTarget(None), Silence())

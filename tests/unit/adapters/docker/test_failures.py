@@ -24,6 +24,14 @@ OLD = "failed to solve: rpc error: code = Unknown desc = failed to solve with fr
             1, "a command in its Dockerfile failed", "Dockerfile:5", "non-zero code: 1",
         ),
         (
+            ["#5 0.04 exec /bin/sh: exec format error", "ERROR: failed to solve: did not complete successfully: 255"],
+            2, "commands of one of the platforms", "registry.example.com/app:1.0-abc", "exec format error",
+        ),
+        (
+            ["ERROR: failed to build: Cache export is not supported for the docker driver."],
+            2, "cannot write a cache", "registry.example.com/app:1.0-abc", "docker driver",
+        ),
+        (
             ["Dockerfile:5", "ERROR: failed to solve: executor failed running [false]: exit code: 1"],
             1, "a command in its Dockerfile failed", "Dockerfile:5", "executor failed",
         ),
