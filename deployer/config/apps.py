@@ -16,7 +16,10 @@ from deployer.config.validation import show_value
 from deployer.errors import ConfigurationError, DeployError, Location, raise_all
 from deployer.model import App, Settings, Target
 
-KEYS = ("Name", "AppName", "SubDomain", "Environments", "Groups", "Needs", "Version", "Tag", "Docker", "Helm")
+KEYS = (
+    *("Name", "AppName", "SubDomain", "Environments", "Groups", "Needs", "Profiles"),
+    *("Version", "Tag", "Docker", "Helm"),
+)
 """Keys that stand in an app file alone."""
 
 OVERRIDES = ("Slack", "HealthCheck", "Rollout")
@@ -36,6 +39,7 @@ GROUP_KEYS = frozenset(
         "GitHub",
         "FingerprintKey",
         "Values",
+        "Defaults",
     }
 )
 """Keys that stand in group_vars alone."""
@@ -79,7 +83,7 @@ def identity_alone(content: MappingNode) -> MappingNode:
 
     Nothing of it may become a setting that an app cannot have.
     """
-    left_out = {"Docker", "Helm", "Version", "Tag"} | GROUP_KEYS
+    left_out = {"Docker", "Helm", "Profiles", "Version", "Tag"} | GROUP_KEYS
     entries = {key: entry for key, entry in content.entries.items() if isinstance(key, str) and key not in left_out}
     slack = entries.get("Slack")
     if slack and isinstance(slack.value, MappingNode):
@@ -96,7 +100,7 @@ def check_group_vars(content: MappingNode) -> list[ConfigurationError]:
             errors.append(
                 ConfigurationError(f"the key {key} must be a text", where=entry.location, hint="put it in quotes")
             )
-        elif key in KEYS and key not in ("Version", "Tag"):
+        elif key in KEYS and key not in ("Version", "Tag", "Profiles"):
             errors.append(ConfigurationError(f"{key} belongs in an app file, not in group_vars", where=entry.location))
     return errors
 

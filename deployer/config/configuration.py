@@ -13,6 +13,7 @@ from deployer.config.evaluation import Evaluator, Observe
 from deployer.config.layers import DIRECTORY, Layer
 from deployer.config.manifests import Manifest
 from deployer.config.nodes import MappingNode, Path, node_at, scalars, show_path
+from deployer.config.profiles import Library
 from deployer.config.repository import Repository
 from deployer.config.settings import AwsAccess
 from deployer.errors import ConfigurationError, DeployError, Location, raise_all
@@ -59,6 +60,7 @@ class Configuration:
         aws: AwsAccess,
         secret_documents: Sequence[MappingNode],
         evaluator: Callable[[dict[str, str], dict[str, str]], Evaluator],
+        library: Library,
     ) -> None:
         self.target = target
         self.layers = layers
@@ -66,6 +68,7 @@ class Configuration:
         self.aws = aws
         self._secret_documents = secret_documents
         self._make_evaluator = evaluator
+        self._library = library
         self._evaluator = evaluator({}, {"DockerHash": _NO_HASH_YET})
         self._lock = threading.RLock()
 
@@ -100,7 +103,7 @@ class Configuration:
         """The rendered manifests. `docker_hash` is None for an app without a Docker part."""
         known = {} if docker_hash is None else {"DockerHash": docker_hash}
         unknown = {"DockerHash": NO_IMAGE} if docker_hash is None else {}
-        return manifests.evaluate(self._make_evaluator(known, unknown))
+        return manifests.evaluate(self._make_evaluator(known, unknown), self._library)
 
     def render_text(self, text: str, location: Location) -> str:
         """A file of the Docker context rendered; `location` is its first line. Raises for a secret in it."""

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2.exceptions import TemplateSyntaxError
 from jinja2.utils import missing
 
-from deployer.config import failures
+from deployer.config import failures, macros
 from deployer.config.lazy import LazyMapping, Omitted, copy, plain
 from deployer.config.nodes import MappingNode, Node, Path, ScalarNode, SequenceNode, show_path
 from deployer.config.templating import Deferred, Missing, Templates
@@ -52,7 +52,8 @@ class CircularReference(ConfigurationError):
 class Evaluator:
     """The values of one tree of configuration for one target. Not for use from several threads at once.
 
-    `unavailable` names variables that exist but not in this phase, and why.
+    `unavailable` names variables that exist but not in this phase, and why. `origins`: the paths of nodes that stand
+    elsewhere in the tree than they were written. `made_of`: the secrets in nodes that a template's value has become.
     """
 
     def __init__(
@@ -70,6 +71,8 @@ class Evaluator:
         self._templates = templates
         self._unavailable = unavailable or {}
         self.scope = scope
+        self.origins: Mapping[Node, Path] = {}
+        self.made_of: dict[Node, frozenset[str]] = {}
         self._observe = observe
         self._frames: list[_Frame] = []
         self._values: dict[ScalarNode, tuple[Any, frozenset[str]]] = {}
@@ -84,6 +87,7 @@ class Evaluator:
 
     def resolve(self, node: Node, path: Path) -> Any:
         """The value of a node: a LazyMapping, a list, or a scalar. Raises ConfigurationError."""
+        path = self.origins.get(node, path)
         if self._observe is not None:
             self._observe(node, path, self._template())
         match node:
@@ -93,7 +97,7 @@ class Evaluator:
                 return [self.resolve(item, (*path, index)) for index, item in enumerate(node.items)]
         if not node.is_template:
             if node.secret:
-                self._touch({show_path(path)})
+                self._touch(self.made_of.get(node) or {show_path(path)})
             return node.value
         if node not in self._values:
             self._values[node] = self._evaluate(node, path, native=True)
@@ -198,6 +202,11 @@ class Evaluator:
             self._frames.pop()
             self._touch(frame.secrets)
 
+    def tell(self, node: Node, path: Path) -> None:
+        """Tell the observer of something that is used without being evaluated."""
+        if self._observe is not None:
+            self._observe(node, path, self._template())
+
     def _template(self) -> ScalarNode | None:
         """The template that is being evaluated."""
         return next((frame.node for frame in reversed(self._frames) if frame.node is not None), None)
@@ -231,7 +240,7 @@ class Evaluator:
             error.chain = (frame.label, *error.chain)
             raise
         except Exception as error:  # noqa: BLE001 - filters may raise anything
-            if isinstance(error, TemplateSyntaxError):
+            if isinstance(error, TemplateSyntaxError) and macros.place(error) is None:
                 frame.line = error.lineno
             raise self._failure(error, frame) from None
         finally:
@@ -276,16 +285,17 @@ class Evaluator:
 
     def _failure(self, error: Exception, frame: _Frame) -> ConfigurationError:
         assert frame.node is not None  # noqa: S101 - only templates fail
+        macro = macros.place(error)
         failure = failures.explain(
             error,
-            text=frame.node.value,
+            text=self._templates.environment.macros.source(macro.file) if macro else frame.node.value,
             hidden=frame.node.secret,
             secrets=frame.secrets,
-            names={*self._builtins, *self.root.entries, *self._unavailable},
-            scope=self.scope,
+            names=() if macro else {*self._builtins, *self.root.entries, *self._unavailable},
+            scope="a macro knows its arguments alone; give it this one" if macro else self.scope,
             environment=self._templates.environment,
         )
-        failure.where = frame.place
+        failure.where = macro or frame.place
         failure.chain = (frame.label,)
         return failure
 

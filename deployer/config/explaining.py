@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from deployer.config import apps, variables
+from deployer.config import apps, profiles, variables
 from deployer.config.configuration import Inputs
 from deployer.config.evaluation import Evaluator
 from deployer.config.layers import Layer, layer_files, merge
@@ -15,6 +15,7 @@ from deployer.config.lazy import Omitted
 from deployer.config.loading import Decrypt, LayerReader
 from deployer.config.nodes import Entry, MappingNode, Node, Path, ScalarNode, SequenceNode, locate, show_path
 from deployer.config.nodes import scalars as scalars_of
+from deployer.config.profiles import Library
 from deployer.config.repository import Repository
 from deployer.config.settings import ChooseProfile
 from deployer.config.standins import stand_in
@@ -30,12 +31,16 @@ _DEEPEST = 10
 
 @dataclass(frozen=True)
 class Held:
-    """A value as one layer has it. `secret` when it must not be shown; `template` is its text where it is one."""
+    """A value as one layer has it. `secret` when it must not be shown; `template` is its text where it is one.
+
+    `profile`: where it comes from, when that is `profile NAME` or `Defaults`.
+    """
 
     value: Any = dataclasses.field(repr=False)
     where: Location | None
     secret: bool = False
     template: str | None = None
+    profile: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ def explain(
     the others. Raises what is wrong with the files themselves, and UsageError for a key that does not exist.
     """
     inputs = inputs or Inputs()
-    templates = Templates()
+    templates = Templates(repository.root)
     extra = variables.extra_variables(inputs.extra, inputs.version)
     with LayerReader(
         repository.root,
@@ -104,19 +109,19 @@ def explain(
     ) as reader:
         layers, _ = reader.start(target.stage, target.region)
         content = repository.app(target.application)
-        contents = reader.contents(layers)
+        library, contents, extra = profiles.take(reader.contents(layers), extra)
     merged = merge([apps.defaults(target, content), *contents, content, extra])
     root = MappingNode(merged.entries, content.file, 1, 1)
     builtins = variables.builtins(target, inputs.git_commit, inputs.deployment_id)
     scope = ", ".join(["the app file", *(layer.name for layer in layers)])
-    explainer = _Explainer(root, builtins, templates, scope, offline=decrypt is None)
+    explainer = _Explainer(root, builtins, templates, scope, library, offline=decrypt is None)
     found = tuple(explainer.values(_others(repository, target), key))
     secrets = () if decrypt is None else tuple(explainer.secret_texts(reader.secret_documents(layers), found))
     return Explanation(
         target,
         layer_files(repository.root, target.stage, target.region),
         found,
-        () if key else (*(name for name in _LARGE if name in root.entries), *explainer.left_out),
+        () if key else (*(name for name in _LARGE if name in root.entries), *library.shown, *explainer.left_out),
         secrets,
     )
 
@@ -127,9 +132,17 @@ def _others(repository: Repository, target: Target) -> frozenset[str]:
 
 class _Explainer:
     def __init__(
-        self, root: MappingNode, builtins: Mapping[str, Any], templates: Templates, scope: str, *, offline: bool
+        self,
+        root: MappingNode,
+        builtins: Mapping[str, Any],
+        templates: Templates,
+        scope: str,
+        library: Library,
+        *,
+        offline: bool,
     ) -> None:
         self._root = root
+        self._library = library
         self._offline = offline
         self._uses: dict[ScalarNode, dict[Path, Node | None]] = {}
         self.left_out: list[str] = []
@@ -154,7 +167,9 @@ class _Explainer:
                 elif name not in _LARGE:
                     yield from self._below(entry, (name,))
             return
-        found = _find(self._root, key)
+        if key.partition("[")[0].partition(".")[0] == "Helm":
+            self._root = self._evaluator.root = profiles.apply(self._evaluator, self._library).root
+        found = _find(self._root, key) or _find(self._library.root, key)
         if found is None:
             yield self._elsewhere(key)
         else:
@@ -204,17 +219,21 @@ class _Explainer:
             value = None
         if error is not None and secrets and self._offline:
             value, error = None, None
-        held = _held(node, entry.location)
+        held = self._held(node, entry.location)
         return Explained(
             path,
             value,
             held,
             tuple(sorted(secrets)),
-            tuple(_held(one, one.location) for one in entry.overridden if one.file != apps.DEFAULTS),
+            tuple(self._held(one, one.location) for one in entry.overridden if one.file != apps.DEFAULTS),
             tuple(self._used(node, (*seen, node))) if node not in seen and len(seen) < _DEEPEST else (),
             error,
             origin="command line" if held.where and held.where.file.startswith("--") else "",
         )
+
+    def _held(self, node: Node, where: Location) -> Held:
+        origin = self._library.origins.get(node)
+        return replace(_held(node, where), profile=profiles.name_of(origin) if origin else "")
 
     def _used(self, node: Node, seen: tuple[Node, ...]) -> Iterator[Explained]:
         used: dict[Path, Node | None] = {}

@@ -16,6 +16,7 @@ from deployer.config.templating import Environment, MissingValue
 from deployer.errors import ConfigurationError
 
 _NO_PLUGIN = re.compile(r"No (filter|test) named '([^']*)'")
+_NO_MACRO = re.compile(r"the template '([^']*)' .* does not export the requested name")
 _MAX_REASON = 500
 
 
@@ -57,11 +58,6 @@ def explain(
             return ConfigurationError("the template is nested too deeply")
         case MemoryError():
             return ConfigurationError("the template makes a value that is too large")
-        case TypeError() if "no loader for this environment" in str(error):
-            return ConfigurationError(
-                "a template cannot include, import or extend another one",
-                hint="use variables or macros in the same text",
-            )
         case SecurityError():
             return ConfigurationError(
                 "the template asks for something that templates may not have", why=_reason(error, secrets)
@@ -76,6 +72,8 @@ def _missing(
     if error.name is None:
         return ConfigurationError("the template uses what is not defined", why=str(error))
     name = str(error.name)
+    if match := _NO_MACRO.search(str(error)):
+        return ConfigurationError(f"{match[1]} has no macro {name}")
     if secrets and name not in text:
         return UnseenFailure("the template uses what is not defined")
     if error.owner is None:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from typing import Any
 
+from deployer.config import profiles
 from deployer.config.evaluation import Evaluator
 from deployer.config.lazy import Omitted
 from deployer.config.nodes import Node, Path, ScalarNode, SequenceNode, locate, node_at, show_path
+from deployer.config.profiles import Library
 from deployer.config.validation import show_value
 from deployer.errors import ConfigurationError, Location, raise_all
 from deployer.model import Json
@@ -18,12 +20,16 @@ from deployer.model import Json
 
 @dataclass(frozen=True)
 class Manifest:
-    """One manifest, rendered. `secrets`: path of each value that uses secrets → the names of those secrets."""
+    """One manifest, rendered. `secrets`: path of each value that uses secrets → the names of those secrets.
+
+    `profiles`: the names of those that were merged beneath it.
+    """
 
     content: Json
     where: Location
     secrets: Mapping[Path, frozenset[str]] = field(default_factory=dict)
     root: Node | None = field(default=None, repr=False, compare=False)
+    profiles: tuple[str, ...] = ()
 
     def secret_texts(self) -> list[str]:
         """The texts that templates made of secrets: reversed, cut, encoded, whatever they did to them."""
@@ -44,9 +50,10 @@ class Manifest:
         return locate(self.root, path) if self.root is not None and node_at(self.root, path[:1]) else self.where
 
 
-def evaluate(evaluator: Evaluator) -> tuple[Manifest, ...]:
-    """All manifests of `Helm`. Raises every error that it finds."""
-    entry = evaluator.root.entries.get("Helm")
+def evaluate(evaluator: Evaluator, library: Library = profiles.EMPTY) -> tuple[Manifest, ...]:
+    """All manifests of `Helm`, over the profiles that the app chooses. Raises every error that it finds."""
+    applied = profiles.apply(evaluator, library)
+    entry = applied.root.entries.get("Helm")
     if entry is None:
         raise ConfigurationError(
             "Helm is missing", where=evaluator.root.location, hint="it lists the Kubernetes manifests"
@@ -69,7 +76,7 @@ def evaluate(evaluator: Evaluator) -> tuple[Manifest, ...]:
             continue
         body = _json(body, node, path, errors)
         relative = {used[len(path) :]: names for used, names in secrets.items()}
-        manifests.append(Manifest(body, node.location, relative, node))
+        manifests.append(Manifest(body, node.location, relative, node, applied.chosen.get(path[1], ())))
     raise_all(errors)
     if not manifests:
         raise ConfigurationError("Helm has no manifests", where=entry.location)

@@ -5,8 +5,8 @@ SOPS is asked first and works in processes of its own; apps are read, and what i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from deployer.config.evaluation import Evaluator
 from deployer.config.layers import DIRECTORY, Layer, merge
 from deployer.config.loading import Decrypt, LayerReader
 from deployer.config.nodes import MappingNode, scalars
+from deployer.config.profiles import Library, take
 from deployer.config.repository import Repository
 from deployer.config.settings import AwsAccess, ChooseProfile
 from deployer.config.templating import Templates
@@ -30,12 +31,15 @@ T = TypeVar("T")
 class Loaded:
     """The configurations of those `targets` that could be loaded, and what is wrong with the others, in their order.
 
-    What is wrong in a file that several targets share stands with each of them.
+    What is wrong in a file that several targets share stands with each of them. `needs`: app → those of the other apps
+    that it needs. `isolates`: an app of which something is wrong is left out, instead of all being refused.
     """
 
     targets: tuple[Target, ...]
     configurations: tuple[Configuration, ...]
     failures: tuple[tuple[Target, DeployError], ...]
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    isolates: bool = False
 
     def complete(self) -> tuple[Configuration, ...]:
         """All configurations. Raises every error in all of them, each once."""
@@ -78,7 +82,7 @@ def load_each(
     """As `load`, but a target whose configuration is wrong keeps nobody from getting the others'."""
     inputs = inputs or Inputs()
     extra = variables.extra_variables(inputs.extra, inputs.version)
-    templates = Templates()
+    templates = Templates(repository.root)
     with LayerReader(repository.root, decrypt, templates, extra=extra, choose_profile=choose_profile) as reader:
         places = dict.fromkeys((target.stage, target.region) for target in targets)
         started = {place: _attempt(partial(reader.start, *place)) for place in places}
@@ -86,21 +90,20 @@ def load_each(
         contents = {name: _attempt(partial(_app_content, repository, name, manifests=manifests)) for name in names}
         _prepare([one for one in contents.values() if not isinstance(one, DeployError)], templates)
         read = {
-            place: start if isinstance(start, DeployError) else _attempt(partial(reader.contents, start[0]))
+            place: start if isinstance(start, DeployError) else _attempt(partial(_group_vars, reader, start[0], extra))
             for place, start in started.items()
         }
         configurations: list[Configuration] = []
         failures: list[tuple[Target, DeployError]] = []
         for target in targets:
             place = (target.stage, target.region)
-            start, layers, content = started[place], read[place], contents[target.application]
-            broken = [one for one in (layers, content) if isinstance(one, DeployError)]
+            start, group, content = started[place], read[place], contents[target.application]
+            broken = [one for one in (group, content) if isinstance(one, DeployError)]
             failures += [(target, one) for one in broken]
-            if isinstance(start, DeployError) or isinstance(layers, DeployError) or isinstance(content, DeployError):
+            if isinstance(start, DeployError) or isinstance(group, DeployError) or isinstance(content, DeployError):
                 continue
-            nodes = [*layers, content, extra]
             loaded = _attempt(
-                partial(_configuration, repository, target, reader, start, nodes, content, inputs, manifests)
+                partial(_configuration, repository, target, reader, start, group, content, inputs, manifests)
             )
             if isinstance(loaded, DeployError):
                 failures.append((target, loaded))
@@ -109,22 +112,31 @@ def load_each(
     return Loaded(tuple(targets), tuple(configurations), tuple(failures))
 
 
+_Group = tuple[Library, list[MappingNode], MappingNode]
+"""The profiles of a stage and region, and its layers and the command line without them."""
+
+
+def _group_vars(reader: LayerReader, layers: tuple[Layer, ...], extra: MappingNode) -> _Group:
+    return take(reader.contents(layers), extra)
+
+
 def _configuration(
     repository: Repository,
     target: Target,
     reader: LayerReader,
     start: tuple[tuple[Layer, ...], AwsAccess],
-    nodes: Sequence[MappingNode],
+    group: _Group,
     content: MappingNode,
     inputs: Inputs,
     manifests: bool,
 ) -> Configuration:
-    """One target's configuration, evaluated; `nodes` are all its layers and files. Raises every error in it."""
+    """One target's configuration, evaluated. Raises every error in it."""
     layers, aws = start
-    merged = merge([apps.defaults(target, content), *nodes])
+    library, nodes, extra = group
+    merged = merge([apps.defaults(target, content), *nodes, content, extra])
     root = MappingNode(merged.entries, content.file, 1, 1)
     make = _evaluator_maker(target, root, reader.templates, layers, inputs)
-    configuration = Configuration(target, layers, root, aws, reader.secret_documents(layers), make)
+    configuration = Configuration(target, layers, root, aws, reader.secret_documents(layers), make, library)
     configuration.evaluate(content, _environments(repository, target), repository, manifests=manifests)
     return configuration
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from jinja2 import nodes
@@ -16,7 +17,7 @@ from jinja2.runtime import Context, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import missing
 
-from deployer.config import filters
+from deployer.config import filters, macros
 from deployer.config.lazy import OMIT, LazyMapping, as_text, settle, settled
 
 _RESULT = "deployer_result"
@@ -76,7 +77,7 @@ class _Generator(CodeGenerator):
 class ScopedContext(Context):
     """Jinja2's context, whose variables come from `find`, a function from a name to a value or to `missing`."""
 
-    find: Callable[[str], Any]
+    find: Callable[[str], Any] = staticmethod(lambda _: missing)
 
     def resolve_or_missing(self, key: str) -> Any:
         """A variable set in the template, else one of ours, else one of Jinja2's functions."""
@@ -92,6 +93,7 @@ class Environment(SandboxedEnvironment):
     code_generator_class = _Generator
     context_class = ScopedContext
     intercepted_binops = frozenset({"*", "**"})
+    macros: macros.Macros
 
     def __init__(self) -> None:
         super().__init__(
@@ -108,6 +110,10 @@ class Environment(SandboxedEnvironment):
         own |= {"bool": filters.to_bool, "mandatory": filters.mandatory}
         self.filters: Any = filters.Plugins(own, filters.ansible_filters, settled)
         self.tests: Any = filters.Plugins(dict(self.tests), filters.ansible_tests, settled)
+
+    def get_template(self, name: Any, parent: str | None = None, globals: Any = None) -> Template:
+        """A file of macros, for `import`."""
+        return self.macros.get(name)
 
     @staticmethod
     def force(value: Any) -> Any:
@@ -137,22 +143,43 @@ class Environment(SandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
 
+class _MacroGenerator(_Generator, macros.MacroGenerator):
+    """For files of macros."""
+
+
+class _MacroEnvironment(Environment):
+    """What the files of macros share: the values that macros give keep their types."""
+
+    code_generator_class = _MacroGenerator
+    concat = staticmethod(macros.joined)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.finalize = None
+
+
 class Compiled:
     """One template, ready to be evaluated in any context."""
 
     def __init__(self, environment: Environment, source: str, *, native: bool) -> None:
         body = environment.parse(source).body
+        macros.check(body)
+        self._imports = [node for node in body if isinstance(node, (nodes.Import, nodes.FromImport))]
         outputs = [part for node in body if isinstance(node, nodes.Output) for part in node.nodes]
+        if self._imports:  # space around them is no part of the value
+            outputs = [part for part in outputs if not (isinstance(part, nodes.TemplateData) and part.data.isspace())]
         only_output = all(isinstance(node, nodes.Output) for node in body)
+        only_one = len(outputs) == 1 and not isinstance(outputs[0], nodes.TemplateData)
+        rest = [node for node in body if node not in self._imports]
         self._environment = environment
-        self._single = native and only_output and len(outputs) == 1 and not isinstance(outputs[0], nodes.TemplateData)
+        self._single = native and only_one and all(isinstance(node, nodes.Output) for node in rest)
         self._simple = outputs if only_output and all(map(_is_simple, outputs)) else None
         self._template = None if self._simple is not None else self._compile(body, outputs)
 
     def _compile(self, body: list[nodes.Node], outputs: list[nodes.Expr]) -> Template:
         if self._single:
             target = nodes.Name(_RESULT, "store", lineno=1)
-            body = [nodes.Assign(target, outputs[0], lineno=outputs[0].lineno)]
+            body = [*self._imports, nodes.Assign(target, outputs[0], lineno=outputs[0].lineno)]
         tree = nodes.Template(body, lineno=1)
         tree.set_environment(self._environment)
         return self._environment.from_string(tree)
@@ -228,10 +255,12 @@ def _failed_line(error: Exception, template: Template) -> int:
 
 
 class Templates:
-    """Compiles each template once."""
+    """Compiles each template once. `root` is the repository, whose macros they may import."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: Path | None = None) -> None:
         self.environment = Environment()
+        of_macros = _MacroEnvironment()
+        self.environment.macros = of_macros.macros = macros.Macros(root, of_macros)
         self._compiled: dict[tuple[str, bool], Compiled] = {}
 
     def compile(self, source: str, *, native: bool = True) -> Compiled:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
-from deployer.config import apps, variables
+from deployer.config import apps, profiles, variables
 from deployer.config import manifests as manifests_of
 from deployer.config import settings as settings_of
 from deployer.config.configuration import NO_IMAGE
@@ -53,6 +53,7 @@ class _Place:
 
     layers: tuple[Layer, ...]
     merged: MappingNode
+    library: profiles.Library
 
 
 class Linter:
@@ -61,10 +62,10 @@ class Linter:
     def __init__(self, repository: Repository, version: str | None) -> None:
         self._repository = repository
         self._schemas = schema.Schemas(version)
-        self._templates = Templates()
+        self._templates = Templates(repository.root)
         self._places: dict[tuple[str, str], _Place | None] = {}
         self._stack = ExitStack()
-        extra = variables.extra_variables((), None)
+        self._nothing = extra = variables.extra_variables((), None)
         self._reader = self._stack.enter_context(LayerReader(repository.root, stand_in, self._templates, extra=extra))
         self.result = Linted()
 
@@ -126,7 +127,7 @@ class Linter:
         known = {"DockerHash": _ANY_HASH} if "Docker" in root.entries else {}
         unknown = {} if known else {"DockerHash": NO_IMAGE}
         late = self._evaluator(target, root, place, known, unknown)
-        rendered = attempt(lambda: manifests_of.evaluate(late))
+        rendered = attempt(lambda: manifests_of.evaluate(late, place.library))
         if rendered is not None and settings is not None and app is not None:
             self._manifests(target, rendered, settings, app)
 
@@ -177,7 +178,8 @@ class Linter:
             try:
                 layers, _ = self._reader.start(stage, region)
                 contents = self._reader.contents(layers)
-                self._places[key] = _Place(layers, merge(contents))
+                library, rest, _ = profiles.take(contents, self._nothing)
+                self._places[key] = _Place(layers, merge(rest), library)
                 self.result.documents.update(zip((layer.name for layer in layers), contents, strict=True))
             except DeployError as error:
                 self.result.findings.error(error, f"{stage}.{region}")

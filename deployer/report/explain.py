@@ -35,7 +35,7 @@ def _uses(uses: Sequence[Explained], indent: str) -> Iterator[str]:
 
 def _overrode(overrode: Sequence[Held], indent: str) -> Iterator[str]:
     for held in reversed(overrode):
-        yield f"{indent}overrode {held.where}: {_text(held.value, held.secret)}"
+        yield f"{indent}overrode {held.where}{_profile(held)}: {_text(held.value, held.secret)}"
 
 
 def _equals(one: Explained) -> str:
@@ -55,8 +55,12 @@ def _made_of(one: Explained) -> str:
 
 
 def _place(one: Explained) -> str:
-    place = str(one.held.where) if one.held.where else one.origin
+    place = f"{one.held.where}{_profile(one.held)}" if one.held.where else one.origin
     return f"{place}: {_short(one.held.template)}" if one.held.template is not None else place
+
+
+def _profile(held: Held) -> str:
+    return f" ({held.profile})" if held.profile else ""
 
 
 def _text(value: Any, secret: bool) -> str:
@@ -116,4 +120,5 @@ def _where(held: Held) -> dict[str, Any]:
         "file": place.file if place else None,
         "line": place.line if place else None,
         "column": place.column if place else None,
+        "profile": held.profile or None,
     }

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from deployer.model import Json, ObjectKey
+from deployer.model.pods import CONTAINER_LISTS as CONTAINER_LISTS
+from deployer.model.pods import POD_TEMPLATES as POD_TEMPLATES
 from deployer.plan.paths import Path
 
 _SPEC = frozenset({"apiVersion", "kind", "metadata", "spec", "status"})
@@ -121,21 +123,6 @@ FIELDS: Mapping[str, frozenset[str]] = {
     "ValidatingWebhookConfiguration": _BARE | {"webhooks"},
 }
 """The top-level fields of kinds that have more, or fewer, than the usual ones."""
-
-POD_TEMPLATES: Mapping[str, Path] = {
-    "CronJob": ("spec", "jobTemplate", "spec", "template"),
-    "DaemonSet": ("spec", "template"),
-    "Deployment": ("spec", "template"),
-    "Job": ("spec", "template"),
-    "Pod": (),
-    "PodTemplate": ("template",),
-    "ReplicaSet": ("spec", "template"),
-    "ReplicationController": ("spec", "template"),
-    "StatefulSet": ("spec", "template"),
-}
-"""Where a kind describes its pods; what is there has `metadata` and `spec`."""
-
-CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
 
 HOOK = "helm.sh/hook"
 HOOK_EVENTS = frozenset(
