@@ -53,8 +53,10 @@ class Attempt:
         self._abandoned = False
 
     def stop(self) -> None:
-        """Begin no new step; a helm that changes something is asked to stop. One that takes it back is left to end."""
+        """Begin no new step; a hook, and a helm that changes something, are asked to stop. What is taken back goes on."""
         self.stopping.set()
+        if self.work.hooks is not None:
+            self.work.hooks.runner.stop()
         Thread(target=self._cut_short, daemon=True).start()
 
     def _cut_short(self) -> None:

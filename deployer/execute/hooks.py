@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from deployer.errors import DeployError
@@ -68,20 +68,16 @@ def run_hooks(attempt: Attempt, event: HookEvent, **known: object) -> None:
     hooks.run(event, attempt.sink, attempt.phases, {**moment, **known})
 
 
-def after_failure(attempt: Attempt, result: TargetResult) -> None:
-    """Run the hooks for a region that has failed, whatever was done about it. What fails in them is a warning."""
+def run_on_failure(attempt: Attempt, result: TargetResult) -> TargetResult:
+    """Run the hooks for a region that has failed, after all that is done about it; what fails in them is a warning."""
     if attempt.stopping.is_set() or attempt.lost or attempt.work.hooks is None:
-        return
+        return result
     try:
         run_hooks(attempt, "OnFailure", Outcome=result.outcome, Error=_told(result.error))
     except DeployError as error:
-        attempt.warn(f"after the failure: {error}")
-
-
-def stop_hooks(attempt: Attempt) -> None:
-    """End the hooks that run, without waiting for it."""
-    if attempt.work.hooks is not None:
-        attempt.work.hooks.runner.stop()
+        attempt.warn(str(error))
+        result = replace(result, warnings=(*result.warnings, str(error)))
+    return replace(result, phases=tuple(attempt.phases.timings))
 
 
 def _of_image(image: Image | None) -> Json:

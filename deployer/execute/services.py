@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from deployer.execute.dns_ports import Dns, LoadBalancers, NameServers
+from deployer.execute.hook_ports import HookRunner
 from deployer.execute.image_ports import ArtefactFetcher, ContextObserver, ImageBuilder, Registry
 from deployer.execute.ports import Notifier
 from deployer.execute.work import RegionPorts
@@ -57,6 +58,10 @@ class Services(Protocol):
 
     def name_servers(self) -> NameServers:
         """Authoritative name servers."""
+        ...
+
+    def hook_runner(self) -> HookRunner:
+        """Runs the playbooks of one app in one region."""
         ...
 
     def notifier(self, settings: Settings, channel: str | None) -> Notifier:

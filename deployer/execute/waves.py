@@ -13,6 +13,7 @@ from deployer.execute.attempt import Attempt
 from deployer.execute.bake import bake
 from deployer.execute.dns.managed import write_dns_alone
 from deployer.execute.executor import Execution
+from deployer.execute.hooks import run_on_failure
 from deployer.execute.parallel import run_all
 from deployer.execute.traffic import settle
 from deployer.execute.undo import fail, revert
@@ -55,6 +56,7 @@ class Waves:
         culprits = [self._results[attempt.work.target] for attempt in self._failed(begun)]
         if culprits and not self._stopping.is_set() and self._order.on_failure == "rollback":
             self._take_back(begun, culprits)
+        self._each(self._tell_hooks, [attempt for attempt in self._failed(begun) if attempt.work.hooks is not None])
         self._tell_the_rest(culprits)
 
     def _waves(self) -> list[list[Attempt]]:
@@ -112,6 +114,9 @@ class Waves:
             if attempt.revision is not None and self._results[attempt.work.target].outcome in SUCCESSES
         ]
         self._each(partial(revert, why=why), advanced)
+
+    def _tell_hooks(self, attempt: Attempt) -> TargetResult:
+        return run_on_failure(attempt, self._results[attempt.work.target])
 
     def _tell_the_rest(self, culprits: Sequence[TargetResult]) -> None:
         """Regions whose wave never began."""

@@ -28,6 +28,7 @@ from deployer.plan.steps import TargetPlan
 if TYPE_CHECKING:
     from deployer.execute.dns.managed import ManagedDns
     from deployer.execute.dns.withdrawing import Withdrawal
+    from deployer.execute.hooks import TargetHooks
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class Work:
 
     `removal` is what `deploy remove` takes away. `prepared` has the image pinned; `workloads` is what was seen of the
     live release, where nothing is to be done. `traffic` is None where nothing is done about DNS,
-    `dns` where no records are written afterwards, `withdrawal` where none are taken away before a removal.
+    `dns` where no records are written afterwards, `withdrawal` where none are taken away before a removal,
+    `hooks` where no playbooks run.
     """
 
     plan: TargetPlan
@@ -61,6 +63,7 @@ class Work:
     traffic: Traffic | None = None
     dns: ManagedDns | None = None
     withdrawal: Withdrawal | None = None
+    hooks: TargetHooks | None = None
 
     @property
     def target(self) -> Target:

@@ -7,6 +7,7 @@ from typing import Any
 
 from deployer.errors import Location
 from deployer.execute.dns_ports import Dns, LoadBalancers, NameServers
+from deployer.execute.hook_ports import HookRunner
 from deployer.execute.image_ports import ArtefactFetcher, ContextObserver, ImageBuilder, Registry
 from deployer.execute.ports import Notifier
 from deployer.execute.work import RegionPorts
@@ -123,6 +124,12 @@ class Ports(Held):
         from deployer.adapters.name_servers import AuthoritativeServers
 
         return AuthoritativeServers()
+
+    def hook_runner(self) -> HookRunner:
+        """The ansible-core that is installed with us, in a process of its own."""
+        from deployer.adapters.ansible import AnsibleRunner
+
+        return AnsibleRunner(self.root, self._masker)
 
     def notifier(self, settings: Settings, channel: str | None) -> Notifier:
         """Slack."""
