@@ -12,6 +12,7 @@ from deployer.errors import DeployError, DeploymentFailed, HeldError
 from deployer.execute.adoption import before_taking, give_back, giving_back, has_taken
 from deployer.execute.attempt import Attempt
 from deployer.execute.dns.managed import with_dns, write_dns
+from deployer.execute.hooks import run_hooks
 from deployer.execute.outside import wait_until_healthy
 from deployer.execute.ports import ReleaseRequest
 from deployer.execute.removal import not_taken_away, take_away
@@ -42,6 +43,7 @@ class Execution:
                     self._change()
             self._watch()
             self._ask_outside()
+            run_hooks(self._attempt, "AfterUpgrade", Outcome="deployed")
             written = write_dns(self._attempt)
             still_drained = self._lead_back(agreed=written.agreed)
             self._attempt.mark(verified=True)
@@ -60,6 +62,7 @@ class Execution:
     def _change(self) -> None:
         work, attempt = self._work, self._attempt
         releases, name = work.ports.releases, work.app.app_name
+        run_hooks(attempt, "BeforeUpgrade")
         lead_away(attempt)
         with attempt.phases("release") as phase:
             attempt.stop_if_asked()
