@@ -38,11 +38,12 @@ class DownloadProgress:
 
 @dataclass(frozen=True, slots=True)
 class OutputLine:
-    """One line, already masked, of a tool that works for us (`build`, `push`, `helm`)."""
+    """One line of a tool that works for us (`build`, `push`, `helm`). `masked`: it need not be masked once more."""
 
     source: str
     line: str
     target: Target | None = None
+    masked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import html
 import json
 import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote, quote_plus, urlsplit
+
+from deployer.masking.flat import without_breaks
 
 SHORTEST = 5
 """Values of fewer characters are not masked: they are in every text, and a log of `***` helps nobody."""
@@ -22,6 +26,12 @@ _NUMBER = re.compile(r"[+-]?[\d_]*\.?\d+")
 _VERSION = re.compile(r"v?\d+(\.\d+){1,3}([-+][a-z0-9.]{1,12})?")
 _GO_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 _HTML_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_GO_LETTERS = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
+_YAML_LETTERS = {0: "\\0", 0x1B: "\\e", 0x85: "\\N", 0xA0: "\\_", 0x2028: "\\L", 0x2029: "\\P"}
+_HEX = re.compile(r"(\\u)([0-9a-f]{4})")
+_MOST_SPACES = 16
+_SHORTEST_WRAPPED = 12
+_SHORTEST_LEAF = 16
 _COMMON_WORDS = (
     "admin allow alpha always anonymous application apply async basic beta black block build cache changeme client "
     "cluster config console container context counter create daemon database debug default delete deploy "
@@ -64,12 +74,13 @@ def patterns(value: str) -> Iterator[str]:
     for part in _parts(value[:_LONGEST_VALUE]):
         spellings = _spellings(part) if len(part) <= _EVERY_SPELLING_UP_TO else {part, *_base64(part)}
         for spelling in spellings:
-            yield from _pieces(spelling.replace("\r", "").replace("\n", ""))
+            yield from _pieces(without_breaks(spelling))
 
 
 def _parts(value: str) -> Iterator[str]:
-    """The value, each of its lines, and the password in a URL."""
+    """The value, each of its lines, the password in a URL, and the longer texts in a JSON document."""
     whole = value.strip()
+    yield from _leaves(whole)
     lines = whole.splitlines() if "\n" in whole or "\r" in whole else []
     # A line such as -----BEGIN CERTIFICATE----- is no secret.
     for part in (whole, *(line.strip() for line in lines if not line.startswith("-----"))):
@@ -78,6 +89,22 @@ def _parts(value: str) -> Iterator[str]:
             password = _password(part)
             if password and not is_trivial(password):
                 yield password
+
+
+def _leaves(value: str) -> Iterator[str]:
+    """Texts of at least 16 characters in a JSON object: who reads it shows them apart. Addresses are no secrets."""
+    if not value.startswith("{"):
+        return
+    with contextlib.suppress(ValueError, RecursionError):
+        waiting = [json.loads(value)]
+        while waiting:
+            match waiting.pop():
+                case dict() as mapping:
+                    waiting += mapping.values()
+                case list() as items:
+                    waiting += items
+                case str() as text if "://" not in text or _password(text):
+                    yield from (part for part in _parts(text) if len(part) >= _SHORTEST_LEAF)
 
 
 def _password(value: str) -> str | None:
@@ -91,34 +118,82 @@ def _password(value: str) -> str | None:
 
 def _spellings(value: str) -> set[str]:
     escaped = _json(value)
-    go = _replace(escaped, _GO_ESCAPES)
     ascii_only = json.dumps(value)[1:-1]
-    upper = re.sub(r"\\u[0-9a-f]{4}", lambda match: "\\u" + match[0][2:].upper(), ascii_only)
-    percent = [
+    escapes = {escaped, ascii_only, *(_replace(text, _GO_ESCAPES) for text in (escaped, ascii_only))}
+    escapes |= {_HEX.sub(lambda match: match[1] + match[2].upper(), text) for text in escapes}
+    percent = {
         quote(value, safe="", errors="surrogatepass"),
         quote(value, errors="surrogatepass"),
         quote_plus(value, errors="surrogatepass"),
-    ]
+    }
     return {
         value,
-        escaped,
-        go,
-        go.replace("\\u003c", "\\u003C").replace("\\u003e", "\\u003E"),
-        ascii_only,
-        upper,
-        _replace(ascii_only, _GO_ESCAPES),
+        *escapes,
+        *(_json(text) for text in escapes),  # JSON in a JSON text, as our chart's values are
         escaped.replace("/", "\\/"),
-        *(_json(text) for text in (escaped, go)),  # JSON in a JSON text, as our chart's values are
+        ascii_only.replace("/", "\\/"),
+        *_go(value),
         *percent,
         *(re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), text) for text in percent),
         value.replace("'", "'\"'\"'"),  # Python's shlex
         value.replace("'", "'\\''"),
         re.sub(r"([^\w@%+=:,./\n-])", r"\\\1", value),  # bash's printf %q
         value.replace("'", "''"),  # YAML, single-quoted
+        _yaml(value),
         repr(value)[1:-1],
         _replace(value, _HTML_ESCAPES),
+        html.escape(value),
+        _replace(value, {**_HTML_ESCAPES, '"': "&#34;", "'": "&#39;"}),  # Go's templates, and Jinja2's
+        _replace(value, {**_HTML_ESCAPES, '"': "&quot;", "'": "&#39;"}),
         *_base64(value),
+        *_wrapped(value),
     }
+
+
+def _go(value: str) -> Iterator[str]:
+    """As Go quotes a text (`%q`, and `%+q` in ASCII): helm and sops do so in their messages."""
+    for ascii_only in (False, True):
+        yield "".join(_go_character(character, ascii_only=ascii_only) for character in value)
+
+
+def _go_character(character: str, *, ascii_only: bool) -> str:
+    if character in '"\\':
+        return "\\" + character
+    if character in _GO_LETTERS:
+        return _GO_LETTERS[character]
+    code = ord(character)
+    if code < 0x20 or code == 0x7F:
+        return f"\\x{code:02x}"
+    if code < 0x7F or (character.isprintable() and not ascii_only):
+        return character
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _yaml(value: str) -> str:
+    """As YAML's double quotes hold it where a writer keeps to ASCII (PyYAML)."""
+    shown = []
+    for character in value:
+        code = ord(character)
+        if character in '"\\' or character in _GO_LETTERS:
+            shown.append("\\" + character if character in '"\\' else _GO_LETTERS[character])
+        elif 0x20 <= code < 0x7F:
+            shown.append(character)
+        else:
+            shown.append(_YAML_LETTERS.get(code) or _yaml_code(code))
+    return "".join(shown)
+
+
+def _yaml_code(code: int) -> str:
+    return f"\\x{code:02X}" if code < 0x100 else f"\\u{code:04X}" if code < 0x10000 else f"\\U{code:08X}"
+
+
+def _wrapped(value: str) -> Iterator[str]:
+    """A text with spaces, wrapped at any one of them: what wraps puts a line break in its place."""
+    for piece in _pieces(value):
+        spaces = [index for index, character in enumerate(piece) if character == " "]
+        for index in spaces[:_MOST_SPACES]:
+            if len(piece) > _SHORTEST_WRAPPED:
+                yield piece[:index] + piece[index + 1 :]
 
 
 def _base64(value: str) -> Iterator[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from bisect import bisect_right
-from collections.abc import Iterable
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
+from deployer.masking.flat import Positions, without_breaks
 from deployer.model import Secret
 
 if TYPE_CHECKING:
@@ -18,8 +17,6 @@ MARK = "***"
 """What stands in the place of a secret."""
 
 _SHORTEST_OVER_LINES = 8
-_LINE_BREAK = re.compile(r"[\r\n]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Span = tuple[int, int]
 
@@ -81,20 +78,16 @@ class Masker:
 
 
 class Search:
-    """An Aho-Corasick automaton over all patterns, which looks at each character once."""
+    """An Aho-Corasick automaton over all patterns, which looks at each byte once."""
 
     def __init__(self, values: Iterable[str], public: frozenset[str]) -> None:
-        from ahocorasick import Automaton  # type: ignore[import-not-found]
+        from ahocorasick_rs import BytesAhoCorasick
 
         from deployer.masking.forms import patterns
 
-        self._automaton: Any = Automaton()
-        for value in values:
-            for pattern in patterns(value):
-                if pattern not in public:
-                    self._automaton.add_word(_searchable(pattern), len(pattern))
-        self._automaton.make_automaton()
-        self.longest = max(self._automaton.values(), default=0)
+        self._patterns = sorted({pattern for value in values for pattern in patterns(value)} - public)
+        self._automaton = BytesAhoCorasick([_bytes(pattern) for pattern in self._patterns])
+        self.longest = max(map(len, self._patterns), default=0)
 
     def spans(self, text: str) -> list[Span]:
         """Where secrets stand: (start, end) in order, neither overlapping nor touching.
@@ -103,47 +96,52 @@ class Search:
         """
         if not self.longest:
             return []
-        flat = FlatText(text)
+        flat = without_breaks(text)
+        content = _bytes(flat)
+        matches = self._automaton.find_matches_as_indexes(content, overlapping=True)
+        if not matches:
+            return []
+        index = _characters(content, (each for _, *ends in matches for each in ends))
+        place = Positions(text)
         found: list[Span] = []
-        for last, length in self._automaton.iter(flat.text):
-            start, end = flat.position(last + 1 - length), flat.position(last) + 1
-            if end - start == length or length >= _SHORTEST_OVER_LINES:
-                found.append((start, end))
+        for pattern, first, end in matches:
+            start, last = place(index[first]), place(index[end] - 1)
+            length = len(self._patterns[pattern])
+            if last + 1 - start == length or length >= _SHORTEST_OVER_LINES:
+                found.append((start, last + 1))
         return merged(found)
 
     def unfinished(self, flat: str) -> int:
         """The length of the longest end of a text (without line breaks) that may be the beginning of a secret."""
         for start in range(max(0, len(flat) - self.longest + 1), len(flat)):
             tail = flat[start:]
-            if self._automaton.match(tail) and (
-                tail not in self._automaton or len(list(islice(self._automaton.keys(tail), 2))) > 1
-            ):
+            index = bisect_right(self._patterns, tail)  # the first that is more than the tail
+            if index < len(self._patterns) and self._patterns[index].startswith(tail):
                 return len(tail)
         return 0
 
 
-class FlatText:
-    """A text without its line breaks, and where each character of it stood."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text = _searchable(text)
-        self._breaks: list[int] = []
-        if "\n" in text or "\r" in text:
-            self.text = _LINE_BREAK.sub("", text)
-            self._breaks = [match.start() - count for count, match in enumerate(_LINE_BREAK.finditer(text))]
-
-    def position(self, index: int) -> int:
-        """Where the character at an index of the flat text stands in the original one."""
-        return index + bisect_right(self._breaks, index) if self._breaks else index
+def _bytes(text: str) -> bytes:
+    """Bytes that were no UTF-8 may have become lone surrogates, which are searched for like everything else."""
+    return text.encode("utf-8", "surrogatepass")
 
 
-def _searchable(text: str) -> str:
-    """Bytes that were no UTF-8 may have become lone surrogates, which the automaton does not take."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return _SURROGATE.sub("\ufffd", text)
-    return text
+def _characters(content: bytes, offsets: Iterable[int]) -> Mapping[int, int]:
+    """Byte offset → character index, for offsets at which a character begins or the text ends."""
+    if content.isascii():
+        return _Same()
+    found, before, count = {}, 0, 0
+    for offset in sorted(set(offsets)):
+        count += len(content[before:offset].decode("utf-8", "surrogatepass"))
+        found[offset], before = count, offset
+    return found
+
+
+class _Same(dict[int, int]):
+    """Gives each number itself."""
+
+    def __missing__(self, key: int) -> int:
+        return key
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deployer.masking.masker import MARK, FlatText, merged
+from deployer.masking.flat import Positions, without_breaks
+from deployer.masking.masker import MARK, merged
 
 if TYPE_CHECKING:
     from deployer.masking.masker import Masker
@@ -43,10 +44,11 @@ class MaskingStream:
         keep = show = len(text)
         spans = merged([*(search.spans(text) if search else []), *([(0, self._masked)] if self._masked else [])])
         if search and not last:
-            flat = FlatText(text[-_MOST_HELD:])
-            held = search.unfinished(flat.text)
+            end = text[-_MOST_HELD:]
+            flat = without_breaks(end)
+            held = search.unfinished(flat)
             if held:
-                keep = show = flat.position(len(flat.text) - held) + max(0, len(text) - _MOST_HELD)
+                keep = show = Positions(end)(len(flat) - held) + max(0, len(text) - _MOST_HELD)
                 if held < _HEAD and text.endswith(("\n", "\r")):
                     show = len(text)
         show = max(show, self._shown)

@@ -46,4 +46,4 @@ class Output:
         *lines, self._rest = (self._rest + text).split("\n")
         for line in filter(str.strip, lines):
             self.lines.append(line)
-            self._sink.emit(OutputLine(self._name, line))
+            self._sink.emit(OutputLine(self._name, line, masked=True))

@@ -16,6 +16,7 @@ from typing import IO, Literal
 from deployer.adapters.process.child import GRACE, Argument, Child, TimedOut, too_long
 
 _LONGEST_LINE = 64 * 1024
+_MOST_LINES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,11 @@ class Stream:
         self._child.signal(signal.SIGTERM)
 
     def __iter__(self) -> Iterator[Line]:
+        for batch in self.batches():
+            yield from batch
+
+    def batches(self) -> Iterator[list[Line]]:
+        """The lines, as many at a time as are there by now (at most 1000): who works on many together is faster."""
         while self._open:
             left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
             try:
@@ -89,10 +95,20 @@ class Stream:
             except queue.Empty:
                 self._child.end()
                 raise TimedOut(too_long(self._child.name, self._timeout)) from None
-            if line is None:
-                self._open -= 1
-            else:
-                yield line
+            batch: list[Line] = []
+            while True:
+                if line is None:
+                    self._open -= 1
+                else:
+                    batch.append(line)
+                if not self._open or len(batch) >= _MOST_LINES:
+                    break
+                try:
+                    line = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+            if batch:
+                yield batch
         try:
             left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
             self.returncode = self._child.popen.wait(left)
