@@ -63,7 +63,7 @@ def preview_lines(targets: Sequence[Planned], *, width: int, colour: bool = Fals
     paint = Palette(colour=colour)
     for application in dict.fromkeys(target.target.application for target in targets):
         members = [one for one in targets if one.target.application == application and one.preview is not None]
-        for regions, parts in _shared(members):
+        for regions, parts in _shared([one for one in members if one.reasons], members):
             yield ""
             yield paint("bold", f"{application} in {', '.join(regions)}")
             for part in parts:
@@ -78,11 +78,11 @@ class _Part:
     lines: Callable[[Palette, int], Iterable[str]]
 
 
-def _shared(targets: Sequence[Planned]) -> list[tuple[tuple[str, ...], list[_Part]]]:
+def _shared(targets: Sequence[Planned], all_targets: Sequence[Planned]) -> list[tuple[tuple[str, ...], list[_Part]]]:
     """The parts by the regions that have them; those of most regions first."""
     found: dict[str, tuple[list[str], _Part]] = {}
     for target in targets:
-        for part in _parts(target, targets):
+        for part in _parts(target, all_targets):
             found.setdefault(part.key, ([], part))[0].append(target.target.region)
     groups: dict[tuple[str, ...], list[_Part]] = {}
     for regions, part in found.values():

@@ -20,9 +20,10 @@ def terminal_lines(result: DeploymentResult, *, colour: bool = False, width: int
     Of what was only planned, every value that would change; `width` is the terminal's.
     """
     yield from _table(result.targets, colour=colour)
-    planned = [target for target in result.targets if target.outcome == "planned" and target.preview is not None]
-    yield from preview_lines(planned, width=width, colour=colour)
-    for group in _alike([target for target in result.targets if target not in planned]):
+    yield from preview_lines(
+        [target for target in result.targets if target.outcome in ("planned", "unchanged")], width=width, colour=colour
+    )
+    for group in _alike([one for one in result.targets if one.outcome != "planned" or one.preview is None]):
         yield from _details(group)
     for group in _same_failures(result.targets):
         yield from _failure(group)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,9 +16,9 @@ from deployer.model.secret_files import SecretChange
 from deployer.pipeline.secrets import storage
 from deployer.pipeline.secrets.keys import show_key
 from deployer.pipeline.secrets.ports import EncryptedFile, History, OpenFile
+from deployer.plan.fingerprint import fingerprint
 
 _FINGERPRINT_KEY = "FingerprintKey"
-_DIGITS = 12
 
 
 @dataclass
@@ -72,7 +69,7 @@ class Comparison:
         for path in dict.fromkeys([*old, *new]):
             if path in old and path in new and _same(old[path], new[path]):
                 continue
-            marks = [_fingerprint(key, side[path]) if path in side and key else None for side in (old, new)]
+            marks = [fingerprint(key, side[path]) if path in side and key else None for side in (old, new)]
             change: Any = "added" if path not in old else "removed" if path not in new else "changed"
             changes.append(SecretChange(file.name, show_key(path), change, marks[0], marks[1]))
         return changes
@@ -124,12 +121,6 @@ def _leaves(node: Any, path: Path) -> Iterator[tuple[Path, Any]]:
 
 def _same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(one == other)
-
-
-def _fingerprint(key: bytes, value: Any) -> str:
-    """The first digits of an HMAC: without the key nobody can try out what a weak secret might be."""
-    content = json.dumps(value, sort_keys=True).encode()
-    return hmac.new(key, content, hashlib.sha256).hexdigest()[:_DIGITS]
 
 
 def _by_ciphertext(name: str, before: bytes | None, after: bytes | None) -> list[SecretChange]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from deployer.model import Json, ObjectKey, Revision
-from deployer.model.changes import ImageChange, ObjectChange, PodsChange, Preview
+from deployer.model.changes import ImageChange, ObjectChange, PodsChange, Preview, SecretUse
 from deployer.plan.diff import objects
 from deployer.plan.diff.fields import laid_over, without
 from deployer.plan.diff.pods import pods_change
+from deployer.plan.diff.secrets import Contents
 from deployer.plan.diff.visible import Mask, Sides
 from deployer.plan.facts import Comparison
 from deployer.plan.manifests import PreparedManifests, is_hook
@@ -23,13 +24,16 @@ _DNS = "dns: "
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen of a release: its wanted manifests, their comparison with what is live, its newest revision."""
+    """What was seen of a release: its wanted manifests, their comparison with what is live, its newest revision.
+
+    `contents` has the Secrets that pods are given, of the manifests and of what is live.
+    """
 
     prepared: PreparedManifests
     comparison: Comparison
     current: Revision | None
     version: str | None = None
-    lifted: Callable[[str], bool] = field(default=lambda name: False)
+    contents: Contents = field(default_factory=lambda: Contents({}), repr=False)
 
 
 def preview(plan: TargetPlan, seen: Seen, mask: Mask) -> Preview:
@@ -38,18 +42,24 @@ def preview(plan: TargetPlan, seen: Seen, mask: Mask) -> Preview:
     taken = (*map(str, plan.adoption.objects), *map(str, plan.adoption.predecessors))
     members = [pair for pair in zip(seen.prepared.keys, seen.prepared.objects, strict=True) if not is_hook(pair[1])]
     if plan.release_action in ("none", "verify"):
-        return Preview(unchanged=len(members), image=image_change(plan, seen), taken=taken, dns=dns)
+        uses = [use for _, manifest in members for use in seen.contents.uses(manifest, manifest).values()]
+        image = image_change(plan, seen)
+        return Preview(unchanged=len(members), image=image, secrets=_each_once(uses), taken=taken, dns=dns)
     changes: list[ObjectChange] = []
     pods: list[PodsChange] = []
+    secrets: list[SecretUse] = []
     wrote = _by_identity(seen)
     for key, manifest in members:
         live = seen.comparison.live.get(key)
         if live is None:
             changes.append(objects.created(key, manifest))
+            secrets += seen.contents.uses(None, manifest).values()
             continue
         before = wrote.get(_identity(key))
         wanted = _wanted(key, manifest, live, before, seen)
-        sides = Sides(live, wanted, before, manifest, mask, seen.lifted)
+        pods_secrets = seen.contents.uses(live, wanted)
+        secrets += pods_secrets.values()
+        sides = Sides(live, wanted, before, manifest, mask, pods_secrets)
         refused = tuple(objects.refusal(*found) for found in immutable_fields(manifest, live))
         if (change := objects.changed(key, sides, refused)) is not None:
             changes.append(change)
@@ -62,10 +72,15 @@ def preview(plan: TargetPlan, seen: Seen, mask: Mask) -> Preview:
         unchanged=unchanged,
         pods=tuple(pods),
         image=image_change(plan, seen),
+        secrets=_each_once(secrets),
         hooks=tuple(_hooks(seen.prepared.hooks, plan)),
         taken=taken,
         dns=dns,
     )
+
+
+def _each_once(uses: Iterable[SecretUse]) -> tuple[SecretUse, ...]:
+    return tuple(sorted(set(uses), key=lambda use: (use.name, use.change)))
 
 
 def image_change(plan: TargetPlan, seen: Seen) -> ImageChange | None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from deployer.masking import MARK
 from deployer.model import Json
-from deployer.model.changes import Change, FieldChange
+from deployer.model.changes import Change, FieldChange, SecretUse
 from deployer.plan.diff.fields import at
+from deployer.plan.diff.secrets import Place
+from deployer.plan.manifests.lifted import looks_lifted
 from deployer.plan.paths import Named, Path, path_text
 
 _SECRET_DATA = ("data", "stringData")
+_SECRET_NAMES = ("secretName", "name")
 
 Mask = Callable[[str], str]
 """The text without the secrets that are known."""
@@ -22,7 +25,7 @@ Mask = Callable[[str], str]
 class Sides:
     """An object before and after, with the manifests (None where there is none) that its author wrote for each.
 
-    `lifted` tells whether a Secret of this name is one that we make of what is secret in manifests.
+    `uses` is what becomes of the secrets of its pods, by container and variable.
     """
 
     old: Json
@@ -30,7 +33,7 @@ class Sides:
     wrote: Json | None
     writes: Json | None
     mask: Mask
-    lifted: Callable[[str], bool] = lambda name: False
+    uses: Mapping[Place, SecretUse] = field(default_factory=dict)
 
     def change(self, path: Path, old: Any, new: Any) -> FieldChange | None:
         """The difference as it may be shown; None for one that says nothing to anybody."""
@@ -40,12 +43,16 @@ class Sides:
             return FieldChange(text, change, secret=True)
         if (entry := _env_entry(path)) is not None:
             before, after = at(self.old, entry), at(self.new, entry)
-            if self._is_lifted(before) or self._is_lifted(after):
-                return FieldChange(path_text(entry), _change(before, after), secret=True)
+            if _is_lifted(before) or _is_lifted(after):
+                use = self.uses.get((str(entry[-3]), str(entry[-1])))
+                # The Secret has another name where any of what it holds has changed, maybe not this.
+                return _of_secret(entry, use, before, after)
             literal = isinstance(after, dict) and "value" in after
             if not literal and isinstance(before, dict) and "value" in before:
                 # What is a value no more may have been a secret of its time, which no file knows today.
                 return FieldChange(path_text(entry), _change(before, after), new=self._shown(after))
+        if any(isinstance(side, str) and looks_lifted(side) for side in (old, new)) and path[-1] in _SECRET_NAMES:
+            return FieldChange(path_text(path[:-1]), "changed", secret=True)
         old, new = self._as_written(old, self.wrote, path), self._as_written(new, self.writes, path)
         shown = self._shown(old, gone=new is None), self._shown(new)
         if not isinstance(old, dict | list) and not isinstance(new, dict | list) and shown != (old, new):
@@ -53,10 +60,6 @@ class Sides:
             if not several_lines or shown[0] == shown[1]:
                 return FieldChange(text, change, secret=True)
         return FieldChange(text, change, *shown)
-
-    def _is_lifted(self, entry: Any) -> bool:
-        name = at(entry, ("valueFrom", "secretKeyRef", "name"))
-        return isinstance(name, str) and self.lifted(name)
 
     def _as_written(self, value: Any, manifest: Json | None, path: Path) -> Any:
         """A whole subtree as its author wrote it: without the defaults that the server has filled in."""
@@ -79,6 +82,18 @@ class Sides:
             case int() | float() if not isinstance(value, bool):
                 return value if self.mask(str(value)) == str(value) else MARK
         return value
+
+
+def _is_lifted(entry: Any) -> bool:
+    """Whether a variable's value is in a Secret that we make of what is secret in manifests."""
+    name = at(entry, ("valueFrom", "secretKeyRef", "name"))
+    return isinstance(name, str) and looks_lifted(name)
+
+
+def _of_secret(entry: Path, use: SecretUse | None, before: Any, after: Any) -> FieldChange | None:
+    if use is not None and use.change == "same" and _is_lifted(before) and _is_lifted(after):
+        return None
+    return FieldChange(path_text(entry), _change(before, after), secret=True)
 
 
 def _env_entry(path: Path) -> Path | None:
