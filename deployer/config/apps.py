@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from deployer.config import docker, formats
+from deployer.config import docker, formats, hooks
 from deployer.config.evaluation import Evaluator
 from deployer.config.lazy import Omitted
 from deployer.config.nodes import Entry, MappingNode, ScalarNode, show_path
@@ -18,7 +18,7 @@ from deployer.model import App, Settings, Target
 
 KEYS = (
     *("Name", "AppName", "SubDomain", "Environments", "Groups", "Needs", "Profiles"),
-    *("Version", "Tag", "Docker", "Helm"),
+    *("Version", "Tag", "Docker", "Hooks", "Helm"),
 )
 """Keys that stand in an app file alone."""
 
@@ -83,7 +83,7 @@ def identity_alone(content: MappingNode) -> MappingNode:
 
     Nothing of it may become a setting that an app cannot have.
     """
-    left_out = {"Docker", "Helm", "Profiles", "Version", "Tag"} | GROUP_KEYS
+    left_out = {"Docker", "Helm", "Profiles", "Hooks", "Version", "Tag"} | GROUP_KEYS
     entries = {key: entry for key, entry in content.entries.items() if isinstance(key, str) and key not in left_out}
     slack = entries.get("Slack")
     if slack and isinstance(slack.value, MappingNode):
@@ -131,6 +131,11 @@ def evaluate(evaluator: Evaluator, target: Target, environments: tuple[str, ...]
             errors.append(
                 ConfigurationError("Version is missing", where=place, why="an image needs a Version or a Tag")
             )
+    playbooks = None
+    try:
+        playbooks = hooks.evaluate(evaluator, root)
+    except DeployError as error:
+        errors += error.leaves()
     raise_all(errors)
     directory = root / "apps" / target.application
     return App(
@@ -141,6 +146,7 @@ def evaluate(evaluator: Evaluator, target: Target, environments: tuple[str, ...]
         tag=texts["Tag"],
         sub_domain=texts["SubDomain"],
         docker=spec,
+        hooks=playbooks,
         context_directory=directory if directory.is_dir() else None,
     )
 

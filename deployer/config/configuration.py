@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from deployer.config import apps, manifests
+from deployer.config import apps, hooks, manifests
 from deployer.config import settings as settings_of
 from deployer.config.docker import refuse_secrets
 from deployer.config.evaluation import Evaluator, Observe
@@ -17,7 +17,7 @@ from deployer.config.profiles import Library
 from deployer.config.repository import Repository
 from deployer.config.settings import AwsAccess
 from deployer.errors import ConfigurationError, DeployError, Location, raise_all
-from deployer.model import App, Secret, Settings, Target
+from deployer.model import App, Json, Secret, Settings, Target
 
 _ANY_HASH = "0" * 32
 _NO_HASH_YET = "it is the hash over the Docker part, so only Helm can use it"
@@ -88,6 +88,8 @@ class Configuration:
                 step()
             except DeployError as error:
                 errors += error.leaves()
+        if not errors and self.app.hooks is not None:
+            self.hook_variables(_ANY_HASH if self.app.docker else None)
         raise_all(errors)
         self.app = replace(self.app, **apps.overridden(content, self.settings))
 
@@ -104,6 +106,12 @@ class Configuration:
         known = {} if docker_hash is None else {"DockerHash": docker_hash}
         unknown = {"DockerHash": NO_IMAGE} if docker_hash is None else {}
         return manifests.evaluate(self._make_evaluator(known, unknown), self._library)
+
+    def hook_variables(self, docker_hash: str | None) -> Json:
+        """What the app's playbooks are given, secrets among it. `docker_hash` as for `manifests`."""
+        known = {} if docker_hash is None else {"DockerHash": docker_hash}
+        unknown = {"DockerHash": NO_IMAGE} if docker_hash is None else {}
+        return hooks.variables(self._make_evaluator(known, unknown), self.target.application)
 
     def render_text(self, text: str, location: Location) -> str:
         """A file of the Docker context rendered; `location` is its first line. Raises for a secret in it."""

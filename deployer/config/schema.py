@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from deployer.model import DockerSpec, HealthCheckSettings, RolloutSettings, Settings
+from deployer.model.hooks import HookEvent, Hooks
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TEMPLATE = {"type": "string", "pattern": r"\{\{|\{%", "description": "a template"}
@@ -35,7 +36,12 @@ def app_schema() -> Schema:
     files, arguments = (docker["properties"][name]["anyOf"][0] for name in ("Files", "Args"))
     files["additionalProperties"] = {"anyOf": [_TEXT, files["additionalProperties"]]}
     arguments["additionalProperties"] = _OPEN
-    parts = {"Docker": docker, "HealthCheck": _of(HealthCheckSettings), "Rollout": _of(RolloutSettings)}
+    parts = {
+        "Docker": docker,
+        "HealthCheck": _of(HealthCheckSettings),
+        "Rollout": _of(RolloutSettings),
+        "Hooks": _hooks(),
+    }
     definitions: Schema = {}
     for part in parts.values():
         definitions |= part.pop("$defs", {})
@@ -93,6 +99,14 @@ def write(directory: Path) -> None:
     """Publish the schemas."""
     for name, text in schema_files().items():
         (directory / name).write_text(text, "utf-8")
+
+
+def _hooks() -> Schema:
+    """Of an app's hooks: a single playbook may stand for a list of one."""
+    schema = _of(Hooks)
+    for name in get_args(HookEvent):
+        schema["properties"][name]["anyOf"].insert(0, _TEXT)
+    return schema
 
 
 def _described(text: str) -> Schema:

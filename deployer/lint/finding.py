@@ -41,6 +41,11 @@ RULES: dict[str, Rule] = {
     "need-elsewhere": Rule(
         "warning", "An app needs another one that is not deployed to the same environment.", "see whether it is meant"
     ),
+    "invalid-hook": Rule(
+        "error",
+        "A hook's playbook is missing, no list of plays, or outside the repository.",
+        "docs/ansible.md has an example",
+    ),
     "unused-value": Rule("warning", "No template and no setting uses a value in any environment."),
     "reserved-name": Rule(
         "error", "A stage or app is called like a command, or a variable like a built-in one.", "give it another name"

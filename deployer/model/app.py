@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from deployer.model.basics import STRICT, Secret
+from deployer.model.hooks import Hooks
 from deployer.model.settings import HealthCheckSettings
 
 
@@ -83,4 +84,5 @@ class App:
     docker: DockerSpec | None = None
     slack_channel: str | None = None
     health_check: HealthCheckSettings | None = None
+    hooks: Hooks | None = None
     context_directory: Path | None = None
