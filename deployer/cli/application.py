@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from deployer import __version__
-from deployer.cli.commands import COMMANDS, DEFAULT_COMMAND
+from deployer.cli.commands import COMMANDS, DEFAULT_COMMAND, HOOK_ARGUMENTS
 from deployer.errors import DeployError, InterruptedBySignal, Stop, interruption
 
 _SOON = 0.01
@@ -51,6 +51,9 @@ class LazyCommands(TyperGroup):
             return first, self.get_command(ctx, first), rest
         if not ctx.resilient_parsing:  # as it is while a shell completes what was typed so far
             _check_order(args)
+        if "--" in args:
+            ctx.meta[HOOK_ARGUMENTS] = tuple(args[args.index("--") + 1 :])
+            args = args[: args.index("--")]
         return "", self.get_command(ctx, DEFAULT_COMMAND), list(args)
 
     def invoke(self, ctx: Any) -> Any:

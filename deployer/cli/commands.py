@@ -14,6 +14,9 @@ class Command(NamedTuple):
 
 DEFAULT_COMMAND = "deploy"
 
+HOOK_ARGUMENTS = "deployer.hook_arguments"
+"""Under which the words after `--` are kept for the main job, in Typer's context."""
+
 COMMANDS: dict[str, Command] = {
     DEFAULT_COMMAND: Command("deploy", "Deploy applications."),
     "plan": Command("plan", "Show what a deployment would change, and change nothing."),

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from deployer.cli.commands import HOOK_ARGUMENTS
 from deployer.cli.confirmation import check_force
 from deployer.cli.main_job import Asked, run
 from deployer.cli.options import (
@@ -35,6 +36,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command(context_settings={"help_option_names": ["-h", "--help"]})
 def deploy(
+    context: typer.Context,
     stage: Stage,
     region: Region,
     applications: Applications,
@@ -62,6 +64,7 @@ def deploy(
 
     Builds and pushes the image, upgrades the Helm release, watches it until it really runs, asks the regional host
     from outside, and rolls back what fails. Typed again with nothing changed, it says so and does nothing.
+    What stands after -- goes to the ansible-playbook that runs the apps' hooks.
     """
     check_force(force, reason)
     run(
@@ -83,6 +86,7 @@ def deploy(
             drain=drain,
             force=force,
             reason=reason or "",
+            hook_arguments=tuple(context.meta.get(HOOK_ARGUMENTS, ())),
             directory=directory,
             verbose=verbose,
         )

@@ -53,6 +53,7 @@ class Asked:
     drain: bool | None = None
     force: bool = False
     reason: str = ""
+    hook_arguments: tuple[str, ...] = ()
     directory: Path | None = None
     verbose: bool = False
 

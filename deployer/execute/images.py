@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -51,10 +51,11 @@ class PromotedImage:
 
 @dataclass(frozen=True)
 class WantedImage(StoredImage):
-    """The image that one target needs: where, made from what."""
+    """The image that one target needs: where, made from what. `before` is done before it is built."""
 
     docker: DockerSpec
     context: DockerContext
+    before: Callable[[], None] | None = None
 
     @property
     def content(self) -> tuple[str, str]:
@@ -115,6 +116,8 @@ def _provide(group: Sequence[WantedImage], builder: ImageBuilder, sink: Sink, *,
 
 
 def _build(want: WantedImage, builder: ImageBuilder, phases: Phases, sink: Sink, *, no_cache: bool) -> WantedImage:
+    if want.before is not None:
+        want.before()
     with phases("build image") as phase:
         want.registry.ensure_repository(want.image)
         with want.context.materialise() as directory:

@@ -23,6 +23,7 @@ from deployer.events import Sink
 from deployer.execute.adoption import settle
 from deployer.execute.everywhere import CommandFor
 from deployer.execute.fleet import Fleet, Member, run_fleets
+from deployer.execute.hooks import TargetHooks
 from deployer.execute.images import StoredImage, WantedImage, copy_images, provide_images
 from deployer.execute.observe import Observation, observe
 from deployer.execute.ports import Announcement
@@ -30,6 +31,7 @@ from deployer.execute.services import Services
 from deployer.execute.work import Work
 from deployer.model import SUCCESSES, DeploymentResult, Image, Target, TargetResult
 from deployer.pipeline.command import Command
+from deployer.pipeline.hooking import check_arguments, hooks_of
 from deployer.pipeline.managed_dns import DnsAhead
 from deployer.pipeline.observing import Look, observe_all
 from deployer.pipeline.origin import Promotion
@@ -63,6 +65,7 @@ class Request:
     promotion: Promotion | None = None
     adopt: bool = False
     traffic: Wish = field(default_factory=Wish)
+    hook_arguments: tuple[str, ...] = ()
 
 
 class Deployment:
@@ -93,6 +96,7 @@ class Deployment:
 
         Raises a DeployError when no cluster was changed: configuration, a service out of reach, a refusal.
         """
+        check_arguments(self._loaded, self._request.hook_arguments)
         orders = self._orders()
         self._dns.begin()
         observations = self._observe()
@@ -158,12 +162,21 @@ class Deployment:
         if promoted := [copy for copy in copies if copy is not None]:
             copied = iter(copy_images(promoted, self._sink))
             return [next(copied) if copy is not None else None for copy in copies]
-        wanted = [_wanted(one) for one in observations]
+        wanted = [_wanted(one, partial(self._before_build, one)) for one in observations]
         present = [want for want in wanted if want is not None]
         if not present:
             return [None] * len(wanted)
         provided = iter(provide_images(present, self._services.builder(), self._sink, no_cache=self._request.rebuild))
         return [next(provided) if want is not None else None for want in wanted]
+
+    def _before_build(self, observation: Observation) -> None:
+        if (hooks := self._hooks(observation)) is not None and observation.identity is not None:
+            hooks.before_build(observation.identity.image, self._sink)
+
+    def _hooks(self, observation: Observation) -> TargetHooks | None:
+        configuration = next(one for one in self._configurations if one.target == observation.subject.target)
+        docker_hash = observation.identity.docker_hash if observation.identity else None
+        return hooks_of(configuration, docker_hash, self._request.hook_arguments, self._services)
 
     def _execute(
         self,
@@ -230,6 +243,7 @@ class Deployment:
                 self._request.traffic,
             ),
             dns=self._dns.managed(subject.target, differs=plan.dns),
+            hooks=self._hooks(observation),
         )
 
     # Telling.
@@ -264,8 +278,8 @@ def _copied(observation: Observation) -> tuple[StoredImage, StoredImage] | None:
     return subject.promoted.source, StoredImage(identity.image, subject.registry)
 
 
-def _wanted(observation: Observation) -> WantedImage | None:
+def _wanted(observation: Observation, before: Callable[[], None]) -> WantedImage | None:
     subject, identity = observation.subject, observation.identity
     if identity is None or subject.app.docker is None or subject.context is None or subject.registry is None:
         return None
-    return WantedImage(identity.image, subject.registry, subject.app.docker, subject.context)
+    return WantedImage(identity.image, subject.registry, subject.app.docker, subject.context, before)
