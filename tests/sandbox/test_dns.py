@@ -12,8 +12,8 @@ import pytest
 from deployer.sandbox.layout import DNS_PORT, INGRESS_PORT, SHARED_ADDRESS
 from deployer.sandbox.layout import REGIONS as ALL
 from tests.sandbox.helpers import Project
-from tests.sandbox.route53 import LONDON, SEOUL, VIRGINIA, Zone, ask, eventually, make_check, zone_of_its_own
-from tests.sandbox.surroundings import Json
+from tests.sandbox.route53 import LONDON, SEOUL, VIRGINIA, Zone, ask, client, eventually, make_check, zone_of_its_own
+from tests.sandbox.surroundings import Json, unique
 
 REGIONS = tuple(region.name for region in ALL)
 
@@ -275,3 +275,35 @@ def test_an_adoption_takes_records_over_too(app: Project, zone: Zone) -> None:
     assert f"dns: delete app.{zone.name} A" in taken["changes"]
     assert names(zone) == {one for one in ALL_NAMES if "london" in "".join(one)}
     assert ask(f"app.{zone.name}", SEOUL) == [LONDON.address]
+
+
+@pytest.fixture
+def dual_stack() -> Iterator[str]:
+    """The name of a load balancer in London's AWS region that has IPv6 as well."""
+    elb, name = client("elbv2"), unique("six")
+    [lb] = elb.describe_load_balancers(Names=[LONDON.load_balancer])["LoadBalancers"]
+    subnets = [zone["SubnetId"] for zone in lb["AvailabilityZones"]]
+    [made] = elb.create_load_balancer(Name=name, Subnets=subnets, IpAddressType="dualstack")["LoadBalancers"]
+    yield made["DNSName"]
+    elb.delete_load_balancer(LoadBalancerArn=made["LoadBalancerArn"])
+
+
+def test_a_load_balancer_with_ipv6_gets_both_kinds_of_records(app: Project, zone: Zone, dual_stack: str) -> None:
+    app.deploy().expect(0)
+    served = app.cluster.live("Ingress", app.name)
+    other = {"metadata": {"name": f"a-{app.name}"}, "spec": {**served["spec"], "ingressClassName": "nobody"}}
+    app.cluster.create("Ingress", {**other, "apiVersion": "networking.k8s.io/v1", "kind": "Ingress"})
+    status = {"status": {"loadBalancer": {"ingress": [{"hostname": dual_stack}]}}}
+    app.cluster.request(
+        "PATCH",
+        f"/apis/networking.k8s.io/v1/namespaces/{app.cluster.name}/ingresses/a-{app.name}/status",
+        status,
+        content_type="application/merge-patch+json",
+    )
+    dns(app, "apply", region="london")
+    six = {("app", "AAAA", "london"), ("app.london", "AAAA", "")}
+    assert names(zone) == {one for one in ALL_NAMES if "london" in "".join(one)} | six
+    assert of(dns(app, "plan", "--exit-code", region="london"))["outcome"] == "unchanged"
+    app.cluster.delete("Ingress", f"a-{app.name}")
+    dns(app, "apply", region="london")
+    assert not [one for one in names(zone) if one[1] == "AAAA"]
