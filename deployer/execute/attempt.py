@@ -53,7 +53,7 @@ class Attempt:
         self._abandoned = False
 
     def stop(self) -> None:
-        """Begin no new step; hooks, and a helm that changes something, are asked to stop. What is taken back goes on."""
+        """Begin no new step; hooks, and a helm that changes something, are asked to stop. Taking back goes on."""
         self.stopping.set()
         if self.work.hooks is not None:
             self.work.hooks.runner.stop()
