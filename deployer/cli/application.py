@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 
 from deployer import __version__
 from deployer.cli.commands import COMMANDS, DEFAULT_COMMAND, HOOK_ARGUMENTS
+from deployer.cli.unforeseen import mask_logging, show_traceback, tell_masked
 from deployer.errors import DeployError, InterruptedBySignal, Stop, interruption
 
 _SOON = 0.01
@@ -37,6 +38,7 @@ class LazyCommands(TyperGroup):
         command = COMMANDS.get(cmd_name)
         if command is None:
             return None
+        mask_logging()
         module = importlib.import_module(f"deployer.cli.{command.module}")
         resolved = typer.main.get_command(module.app)
         resolved.name = cmd_name
@@ -106,6 +108,7 @@ def deploy(
 
 def run(arguments: list[str]) -> int:
     """Run the command line; returns the exit code. Never lets a traceback out unless `--debug` is given."""
+    tell_masked(debug="--debug" in arguments)
     _raise_on_signals()
     try:
         return _run(arguments)
@@ -129,7 +132,7 @@ def _run(arguments: Sequence[str]) -> int:
         return _fail(_usage(error, arguments), arguments)
     except DeployError as error:
         if debug:
-            _show_traceback()
+            show_traceback()
         return _fail(error, arguments)
     except typer.Abort:
         return _fail(InterruptedBySignal(signal.SIGINT), arguments)
@@ -139,14 +142,8 @@ def _run(arguments: Sequence[str]) -> int:
         raise
     except Exception as error:  # noqa: BLE001 -- the last line of defence: no traceback reaches a user
         if debug:
-            _show_traceback()
+            show_traceback()
         return _fail(_defect(error), arguments)
-
-
-def _show_traceback() -> None:
-    import traceback
-
-    traceback.print_exc()
 
 
 def _fail(error: DeployError, arguments: Sequence[str]) -> int:
@@ -208,7 +205,7 @@ def _defect(error: Exception) -> DeployError:
     return DeployError(
         "this is a defect in the tool itself",
         why=type(error).__name__,
-        hint="run the same command with --debug and report what it prints (it may contain values: read it first)",
+        hint="run the same command with --debug and report what it prints: secrets are masked in it",
     )
 
 

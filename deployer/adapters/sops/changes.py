@@ -17,6 +17,7 @@ from deployer.adapters import process
 from deployer.adapters.sops import change_faults
 from deployer.adapters.sops.decryptor import TIMEOUT, environment
 from deployer.errors import ConfigurationError, DeployError, UnreachableError
+from deployer.masking.seen import remember
 
 _TYPES = ("--input-type", "yaml", "--output-type", "yaml")
 _EDITOR = """sh -c 'cat > "$0" && test -s "$0"'"""
@@ -62,12 +63,15 @@ class SopsFile:
         ]  # fmt: skip
         output = self._run(arguments, content)
         try:
-            return json.loads(output)
+            found = json.loads(output)
         except (ValueError, RecursionError):  # the message would show a part of the secrets
             raise DeployError("sops gave an answer that is not JSON", where=self._where) from None
+        remember(found)
+        return found
 
     def set_value(self, content: bytes, path: Sequence[str | int], value: Any) -> bytes:
         """The content with a value put at a path; mappings on the way are made."""
+        remember(value)
         with _Copy(content) as copy:
             self._run(["set", *_TYPES, "--value-stdin", os.fspath(copy.path), _index(path)], json.dumps(value).encode())
             return copy.content()

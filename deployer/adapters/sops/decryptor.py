@@ -12,6 +12,7 @@ from typing import Any
 from deployer.adapters import process
 from deployer.adapters.sops import faults
 from deployer.errors import ConfigurationError, DeployError, UnreachableError
+from deployer.masking.seen import remember
 
 TIMEOUT = 90.0
 """Seconds for one file: enough for a KMS region that does not answer and a second one that does."""
@@ -150,6 +151,7 @@ def _content(file: Path, output: bytes) -> dict[str, Any]:
         raise DeployError("sops gave an answer that is not JSON", where=where) from None
     if not isinstance(content, dict):
         raise ConfigurationError("the secrets file is not a mapping", where=where)
+    remember(content)
     if not content:
         raise ConfigurationError("the secrets file holds no values", where=where)
     if (key := next(_encrypted(content), None)) is not None:
