@@ -63,6 +63,15 @@ class FakeCluster:
         self.objects.pop(key, None)
         self.done.append(f"delete {key}")
 
+    def create(self, manifest: Json) -> Json | None:
+        metadata = manifest["metadata"]
+        key = ObjectKey(manifest["apiVersion"], manifest["kind"], metadata.get("namespace"), metadata["name"])
+        if key in self.objects:
+            return None
+        self.objects[key] = manifest
+        self.done.append(f"create {key}")
+        return manifest
+
     def keep(self, key: ObjectKey) -> None:
         self.done.append(f"keep {key}")
 

@@ -13,6 +13,7 @@ from deployer.execute.adoption import before_taking, give_back, giving_back, has
 from deployer.execute.attempt import Attempt
 from deployer.execute.dns.managed import with_dns, write_dns
 from deployer.execute.hooks import run_hooks
+from deployer.execute.lifted import clear_up, provide
 from deployer.execute.outside import wait_until_healthy
 from deployer.execute.ports import ReleaseRequest
 from deployer.execute.removal import not_taken_away, take_away
@@ -32,6 +33,12 @@ class Execution:
 
     def run(self) -> TargetResult:
         """The result, whatever happens; only defects are raised."""
+        result = self._run()
+        if result.outcome != "not started" and not self._attempt.stopping.is_set():
+            clear_up(self._attempt)
+        return result
+
+    def _run(self) -> TargetResult:
         try:
             match self._work.plan.release_action:
                 case "verify":
@@ -72,6 +79,7 @@ class Execution:
                 done = releases.repair(name, work.namespace, timeout=work.timeout, record=work.record)
                 if done is not None:
                     attempt.repaired(done)
+            provide(attempt)
             with self._hooks_watched(), attempt.changing():
                 attempt.revision = self._new_revision()
             phase.detail = f"revision {attempt.revision}"

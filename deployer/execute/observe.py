@@ -8,16 +8,18 @@ from functools import partial
 from typing import Protocol
 
 from deployer.errors import ConfigurationError, DeployError, NotPermitted
+from deployer.execute import lifted
 from deployer.execute.adoption import adoption_of
 from deployer.execute.compare import Owned, compare
 from deployer.execute.everywhere import ask_each
+from deployer.execute.fingerprint_key import ClusterKey, advice, cluster_key
 from deployer.execute.image_ports import DockerContext, Registry
 from deployer.execute.images import PromotedImage
 from deployer.execute.parallel import values_of
 from deployer.execute.preflight import Entry, NoNamespace, Troubles, check
 from deployer.execute.watch import observe as observe_workloads
 from deployer.execute.work import RegionPorts
-from deployer.model import App, DeploymentRecord, Image, Revision, Settings, Target
+from deployer.model import App, DeploymentRecord, Image, ObjectKey, Revision, Secret, Settings, Target
 from deployer.plan.content_hash import docker_hash as hash_context
 from deployer.plan.difference import removed_objects
 from deployer.plan.facts import Comparison, ImageFacts, ReleaseFacts, TargetFacts
@@ -31,8 +33,11 @@ _UNKNOWN = "0" * 32
 class ManifestSource(Protocol):
     """Renders a target's manifests once its image is known."""
 
-    def __call__(self, image: Image | None, docker_hash: str | None) -> PreparedManifests:
-        """The manifests with this image in them, pinned where its digest is known."""
+    def __call__(self, image: Image | None, docker_hash: str | None, key: Secret | None = None) -> PreparedManifests:
+        """The manifests with this image in them, pinned where its digest is known.
+
+        `key` names lifted Secrets where the stage has no FingerprintKey.
+        """
         ...
 
 
@@ -44,7 +49,8 @@ class Subject:
     could not be read when they were asked for already. `unknown_content`: its Docker context could not be had, so that
     it will not be deployed; everything else is looked at all the same, with a placeholder for its hash. `refuse_held`:
     a lock that somebody holds is an error where something is to be done. `adopt`: objects of others are taken over.
-    `tell`: fields that may not change are told with the plan, and not raised.
+    `tell`: fields that may not change are told with the plan, and not raised. `key` names lifted Secrets where the
+    stage has no FingerprintKey.
     """
 
     target: Target
@@ -61,6 +67,13 @@ class Subject:
     refuse_held: bool = False
     adopt: bool = False
     tell: bool = False
+    key: ClusterKey | None = None
+
+    def manifests(self, image: Image | None, docker_hash: str | None) -> PreparedManifests:
+        """The manifests, with Secrets named by the stage's key, or else the cluster's."""
+        if self.key is None:
+            return self.prepare(image, docker_hash)
+        return replace(self.prepare(image, docker_hash, self.key.value), unsaved_key=self.key.unsaved)
 
 
 @dataclass(frozen=True)
@@ -99,13 +112,18 @@ def observe(subject: Subject) -> Observation:
             troubles.attempt(partial(subject.promoted.check, digest, identity.image))
         identity = replace(identity, image=replace(identity.image, digest=digest))
     image = identity.image if identity else None
-    prepared = troubles.attempt(lambda: subject.prepare(image, identity.docker_hash if identity else None))
+    docker_hash = identity.docker_hash if identity else None
+    prepared = troubles.attempt(lambda: subject.prepare(image, docker_hash))
+    if prepared is not None and prepared.lifted and not subject.settings.fingerprint_key and cluster_answers:
+        subject = replace(subject, key=troubles.attempt(partial(_cluster_key, subject)))
+        prepared = subject.manifests(image, docker_hash)
     if prepared is not None:
         troubles.attempt(lambda: check_release_size(prepared.texts, sources=prepared.sources))
     release = ReleaseFacts(texts=prepared.texts if prepared else (), revisions=revisions)
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = () if subject.key is None else (advice(subject.target.stage),)
     if cluster_answers:
-        release, warnings = _compare(subject, prepared, release, troubles)
+        release, told = _compare(subject, prepared, release, troubles)
+        warnings += told
     troubles.raise_all()
     assert prepared is not None  # noqa: S101 -- for the type checker: without them there is an error
     facts = TargetFacts(
@@ -141,23 +159,25 @@ def _compare(
     warnings: list[str] = []
     settled = release.current is not None and _is_settled(release.current, release.texts)
     comparing, checking = Troubles(), Troubles()
+    lacking: list[ObjectKey] = []
     steps: list[Callable[[], object]] = [
         lambda: comparing.attempt(lambda: found.append(compare(cluster, prepared, owned, tell=subject.tell))),
+        lambda: comparing.attempt(lambda: lacking.extend(lifted.missing(cluster, prepared, entry.name))),
         lambda: checking.attempt(lambda: warnings.extend(check(entry))),
     ]
-    values_of(steps[:1] if settled else steps)
+    values_of(steps[:2] if settled else steps)
     unchanged = release.current is not None and release.current.manifests == prepared.texts
     seen = found[0] if found else Comparison()
     release = replace(release, comparison=seen)
     if unchanged and found:
         workloads = troubles.attempt(lambda: observe_workloads(cluster, prepared, policy, seen.live)) or ()
-        missing = tuple(key for key, content in seen.live.items() if content is None)
+        missing = (*(key for key, content in seen.live.items() if content is None), *lacking)
         release = replace(release, drift=seen.drift, missing=missing, workloads=workloads)
     if subject.adopt and found:
         adoption = troubles.attempt(lambda: adoption_of(entry, release.revisions, owned.taken, seen.live, seen.drift))
         release = replace(release, adoption=adoption or release.adoption)
     if settled and (release.drift or release.missing or any(one.verdict != "ready" for one in release.workloads)):
-        steps[1]()
+        steps[2]()
     if checking.has(NoNamespace):
         comparing.errors = []  # each object would be refused for that alone
     elif checking.has(NotPermitted):
@@ -165,6 +185,10 @@ def _compare(
         troubles.drop(NotPermitted)
     troubles.errors += [*checking.errors, *comparing.errors]
     return release, tuple(warnings)
+
+
+def _cluster_key(subject: Subject) -> ClusterKey:
+    return cluster_key(subject.ports.cluster, subject.settings.namespace)
 
 
 def _revisions(subject: Subject) -> tuple[Revision, ...]:

@@ -66,6 +66,10 @@ class Cluster(Protocol):
         """Make an object what it was, its marks of ownership included; one that is gone is made anew."""
         ...
 
+    def create(self, manifest: Json) -> Json | None:
+        """Make an object, as the server then has it; None when there is one of that name."""
+        ...
+
     def delete(self, key: ObjectKey) -> None:
         """Delete a live object; one that is gone already is no error."""
         ...

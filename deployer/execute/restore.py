@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from deployer.errors import ConfigurationError, NotPermitted, raise_all
 from deployer.execute.compare import Owned, compare
 from deployer.execute.image_ports import Registry
+from deployer.execute.lifted import refuse_gone
 from deployer.execute.parallel import values_of
 from deployer.execute.preflight import Entry, NoNamespace, Troubles, check
 from deployer.execute.watch import observe as observe_workloads
@@ -75,6 +76,7 @@ def restorable(
         lambda: comparing.attempt(lambda: found.append(compare(place.ports.cluster, prepared, owned, tell=tell))),
         lambda: checking.attempt(lambda: check(entry)),
         lambda: looking.attempt(lambda: _check_images(place, choice.revision, prepared)),
+        lambda: looking.attempt(lambda: refuse_gone(place.ports.cluster, prepared, named(choice.revision))),
     ]
     values_of(steps)
     if checking.has(NoNamespace):

@@ -214,7 +214,7 @@ class Deployment:
         subject, identity = observation.subject, observation.identity
         prepared = observation.prepared
         if identity is not None and image is not None and image != identity.image:
-            prepared = subject.prepare(image, identity.docker_hash)
+            prepared = subject.manifests(image, identity.docker_hash)
         fleet = [one.region for one in self._changing if one.application == subject.target.application]
         return Work(
             plan=replace(plan, image=image),

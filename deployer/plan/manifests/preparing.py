@@ -29,7 +29,8 @@ class PreparedManifests:
 
     `objects` and `texts` are the same manifests, as JSON objects and as canonical texts; `sources` know their places in
     the app file; `namespace` is the release's. `lifted` are Secrets that hold what the objects' pods use of secrets:
-    they are in the cluster before the release is, and no part of it.
+    they are in the cluster before the release is, and no part of it. `unsaved_key` is the Secret for a new key that
+    their names were made with.
     """
 
     namespace: str
@@ -38,6 +39,7 @@ class PreparedManifests:
     warnings: tuple[ManifestWarning, ...] = ()
     sources: tuple[SourceManifest, ...] = ()
     lifted: tuple[Json, ...] = field(default=(), repr=False)
+    unsaved_key: Json | None = field(default=None, repr=False)
 
     @property
     def members(self) -> tuple[Json, ...]:

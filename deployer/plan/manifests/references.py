@@ -45,6 +45,7 @@ def references(prepared: PreparedManifests) -> tuple[Reference, ...]:
     What is optional there, or always exists (the ServiceAccount `default`), is left out.
     """
     own = {(key.kind, key.name) for key in prepared.keys}
+    own |= {("Secret", secret["metadata"]["name"]) for secret in prepared.lifted}
     sources = prepared.sources or tuple(SourceManifest(manifest) for manifest in prepared.objects)
     found: dict[tuple[int, ObjectKey], Reference] = {}
     for index, source in enumerate(sources):

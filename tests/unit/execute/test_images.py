@@ -109,7 +109,7 @@ def subject(region: str, rebuild: str | None) -> Subject:
         target=target,
         settings=settings,
         app=app,
-        prepare=lambda image, docker_hash: PreparedManifests("default", (), ()),
+        prepare=lambda image, docker_hash, key=None: PreparedManifests("default", (), ()),
         ports=RegionPorts(FakeCluster(), FakeReleases([make_revision(1, record=record)]), FakeProber(), FakeLocks()),
         context=FakeContext(),
     )

@@ -23,6 +23,7 @@ from deployer.model import (
     ObjectKey,
     Permission,
     Revision,
+    Secret,
     Settings,
     Target,
 )
@@ -91,7 +92,7 @@ class Scene:
             refuse_held=True,
         )
 
-    def prepare(self, image: Image | None, docker_hash: str | None) -> PreparedManifests:
+    def prepare(self, image: Image | None, docker_hash: str | None, key: Secret | None = None) -> PreparedManifests:
         self.prepared_with.append((image, docker_hash))
         if self.refuses:
             raise self.refuses
@@ -199,7 +200,7 @@ def test_a_release_that_is_too_large_is_told_with_its_place() -> None:
     sources = (SourceManifest(large, PLACE),)
     prepared = PreparedManifests("default", (large,), (json.dumps(large),), sources=sources)
     with pytest.raises(ConfigurationError, match="Helm can store") as caught:
-        observe(replace(scene.subject, prepare=lambda image, docker_hash: prepared))
+        observe(replace(scene.subject, prepare=lambda image, docker_hash, key=None: prepared))
     assert caught.value.where == PLACE
 
 

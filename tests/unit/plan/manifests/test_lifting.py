@@ -298,7 +298,7 @@ def test_a_custom_resource_hides_nothing() -> None:
 
 def test_an_item_of_a_list_knows_its_secrets() -> None:
     manifest, paths = env({"name": "P", "value": "x"})
-    several = {"apiVersion": "v1", "kind": "List", "items": [deployment(), manifest]}
+    several: Json = {"apiVersion": "v1", "kind": "List", "items": [deployment(), manifest]}
     several["items"][0]["metadata"]["name"] = "other"
     assert data(lifted((several, [("items", 1, *paths[0])])).lifted[0]) == {"web.P": "x"}
     assert "where in it cannot be told" in refused((several, [("items",)]))[0]
