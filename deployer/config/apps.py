@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,12 @@ def check_group_vars(content: MappingNode) -> list[ConfigurationError]:
             errors.append(
                 ConfigurationError(f"the key {key} must be a text", where=entry.location, hint="put it in quotes")
             )
+        elif key == "Docker" and isinstance(entry.value, MappingNode):
+            errors += [
+                ConfigurationError(f"Docker.{name} belongs in an app file, not in group_vars", where=one.location)
+                for name, one in entry.value.entries.items()
+                if name not in docker.DEFAULTS
+            ]
         elif key in KEYS and key not in ("Version", "Tag", "Profiles"):
             errors.append(ConfigurationError(f"{key} belongs in an app file, not in group_vars", where=entry.location))
     return errors
@@ -114,6 +120,16 @@ def defaults(target: Target, content: MappingNode) -> MappingNode:
     if "Version" in content.entries:
         values["Tag"] = ScalarNode("{{ Version }}", DEFAULTS)
     return MappingNode({key: Entry(Location(DEFAULTS), value) for key, value in values.items()}, DEFAULTS)
+
+
+def beneath(content: MappingNode, layers: Sequence[MappingNode]) -> list[MappingNode]:
+    """The layers as they count for an app: how images are built is nothing to one that has no Docker part."""
+    if "Docker" in content.entries:
+        return list(layers)
+    return [
+        replace(layer, entries={key: entry for key, entry in layer.entries.items() if key != "Docker"})
+        for layer in layers
+    ]
 
 
 def evaluate(evaluator: Evaluator, target: Target, environments: tuple[str, ...], root: Path) -> App:

@@ -110,7 +110,7 @@ def explain(
         layers, _ = reader.start(target.stage, target.region)
         content = repository.app(target.application)
         library, contents, extra = profiles.take(reader.contents(layers), extra)
-    merged = merge([apps.defaults(target, content), *contents, content, extra])
+    merged = merge([apps.defaults(target, content), *apps.beneath(content, [*contents, content, extra])])
     root = MappingNode(merged.entries, content.file, 1, 1)
     builtins = variables.builtins(target, inputs.git_commit, inputs.deployment_id)
     scope = ", ".join(["the app file", *(layer.name for layer in layers)])

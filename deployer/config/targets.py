@@ -133,7 +133,7 @@ def _configuration(
     """One target's configuration, evaluated. Raises every error in it."""
     layers, aws = start
     library, nodes, extra = group
-    merged = merge([apps.defaults(target, content), *nodes, content, extra])
+    merged = merge([apps.defaults(target, content), *apps.beneath(content, [*nodes, content, extra])])
     root = MappingNode(merged.entries, content.file, 1, 1)
     make = _evaluator_maker(target, root, reader.templates, layers, inputs)
     configuration = Configuration(target, layers, root, aws, reader.secret_documents(layers), make, library)

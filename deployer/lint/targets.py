@@ -105,7 +105,7 @@ class Linter:
         if place is None:
             return
         try:
-            merged = merge([apps.defaults(target, content), place.merged, content])
+            merged = merge([apps.defaults(target, content), *apps.beneath(content, [place.merged, content])])
         except DeployError as error:
             findings.error(error, environment, home=content.file)
             return

@@ -4,7 +4,7 @@ import pytest
 
 from deployer.config import Inputs
 from deployer.errors import ConfigurationError, DeployError, Location
-from deployer.model import InlineFile, Secret
+from deployer.model import DockerCache, InlineFile, Secret
 
 from .conftest import APP, SOPS, STAGE, LoadOne
 
@@ -153,6 +153,18 @@ def test_the_docker_part_in_its_short_spellings(load_one: LoadOne) -> None:
         ("Dockerfile: FROM x\nArgs:\n  A: 1.10", "Docker.Args.A must be a text", "4:5"),
         ("Dockerfile: FROM x\nArgs:\n  a b: x", "'a b' is no name for Docker.Args", "4:5"),
         ("Dockerfile: FROM x\nPlatforms: [x86]", "Docker.Platforms[0] must be OS/ARCHITECTURE", "3:15"),
+        ("Dockerfile: FROM x\nBuilder: 'a b'", "Docker.Builder must be the name of a builder", "3:3"),
+        ("Dockerfile: FROM x\nBuilder: --push", "Docker.Builder must be the name of a builder", "3:3"),
+        ("Dockerfile: FROM x\nCache: {To: 'type=gha'}", "Docker.Cache.To must be an image, HOST/REPO", "3:11"),
+        ("Dockerfile: FROM x\nCache: {From: [inline]}", "Docker.Cache.From[0] must be an image", "3:18"),
+        ("Dockerfile: FROM x\nCache: {From: x}", "Docker.Cache.From must be a list", "3:11"),
+        ("Dockerfile: FROM x\nCache: {Too: inline}", "Docker.Cache.Too is not known", "3:11"),
+        (
+            "Dockerfile: FROM x\nCache: {To: 'other.test/cache:1,mode=min'}",
+            "Docker.Cache.To must be an image",
+            "3:11",
+        ),
+        ("Dockerfile: FROM x\nCache: {To: 'other.test/cache:1'}", "Docker.Cache.To must be in registry.test", "3:11"),
         ("Dockerfile: FROM {{ Nothing }}", "Nothing is undefined", "2:15"),
         ("Dockerfile: 'LABEL {{ DockerHash }}'", "DockerHash cannot be used here", "2:15"),
     ],
@@ -169,6 +181,31 @@ def test_an_image_needs_a_tag(load_one: LoadOne) -> None:
     assert str(error) == "apps/myapp.yml:1:1: Version is missing: an image needs a Version or a Tag"
 
 
+def test_how_images_are_built_may_stand_in_group_vars(load_one: LoadOne) -> None:
+    ours = "Docker:\n  Builder: arm\n  Platforms: [linux/arm64]\n  Cache: {To: '{{ AwsEcrPrefix }}/cache:{{ Name }}'}\n"
+    spec = load_one({"group_vars/prod.london.yml": ours, "apps/myapp.yml": docker("Dockerfile: FROM x")}).app.docker
+    assert spec is not None
+    assert (spec.builder, spec.platforms) == ("arm", ("linux/arm64",))
+    assert spec.cache == DockerCache(to="registry.test/team/cache:myapp")
+    own = docker("Dockerfile: FROM x\nBuilder: here\nCache: {From: ['{{ AwsEcrPrefix }}/cache:a']}")
+    spec = load_one({"group_vars/prod.london.yml": ours, "apps/myapp.yml": own}).app.docker
+    assert spec is not None
+    assert (spec.builder, spec.cache) == (
+        "here",
+        DockerCache(("registry.test/team/cache:a",), "registry.test/team/cache:myapp"),
+    )
+    assert load_one({"group_vars/prod.london.yml": ours, "apps/myapp.yml": MINIMAL}).app.docker is None
+
+
+def test_an_image_itself_does_not_stand_in_group_vars(load_one: LoadOne) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_one({"group_vars/prod.london.yml": "Docker: {Dockerfile: FROM x}\n"})
+    assert (
+        str(caught.value)
+        == "group_vars/prod.london.yml:1:10: Docker.Dockerfile belongs in an app file, not in group_vars"
+    )
+
+
 SECRET_STAGE = {
     "group_vars/secrets_prod.yml": "Values:\n  myapp:\n    PASSWORD: ENC[x]\n    VERSION: ENC[x]\n" + SOPS,
 }
@@ -181,6 +218,8 @@ SECRETS = {"secrets_prod.yml": {"Values": {"myapp": {"PASSWORD": "hunter2", "VER
         "Dockerfile: |\n  FROM x\n  ENV A={{ Values.myapp.PASSWORD }}",
         "Dockerfile: |\n  FROM x\n  ENV A={{ Values.myapp.PASSWORD | b64encode }}",
         "Dockerfile: FROM x\nArgs: {A: '{{ Values.myapp.PASSWORD }}'}",
+        "Dockerfile: FROM x\nBuilder: '{{ Values.myapp.PASSWORD }}'",
+        "Dockerfile: FROM x\nCache: {To: 'registry.test/{{ Values.myapp.PASSWORD }}:1'}",
         "Dockerfile: FROM x\nFiles: {a: '{{ Values.myapp.PASSWORD[:1] }}'}",
         "Dockerfile: FROM x\nFiles: {a: {Content: '{{ Values.myapp }}'}}",
         "Dockerfile: FROM x\nFiles: \"{{ {'a': Values.myapp.PASSWORD} }}\"",
