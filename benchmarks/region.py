@@ -74,16 +74,26 @@ class Cluster:
         """What is live: a Deployment's object."""
         return self._ask("GET", f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}")
 
+    def scale(self, namespace: str, name: str, replicas: int) -> None:
+        """Want so many pods of a Deployment."""
+        path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale"
+        scale = self._ask("GET", path)
+        self._ask("PUT", path, {**scale, "spec": {"replicas": replicas}})
+
+    def kill(self, namespace: str) -> None:
+        """End all pods of a namespace, without giving them time."""
+        self._end_pods(namespace, all_of_them=True, grace=0)
+
     def _deployments(self, namespace: str) -> list[Any]:
         return list(self._ask("GET", f"/apis/apps/v1/namespaces/{namespace}/deployments")["items"])
 
-    def _end_pods(self, namespace: str, *, all_of_them: bool) -> int:
+    def _end_pods(self, namespace: str, *, all_of_them: bool, grace: int = 1) -> int:
         """busybox does not heed SIGTERM: without this each old pod would stay for 30 s. Returns how many still are."""
         path = f"/api/v1/namespaces/{namespace}/pods"
         pods = [pod["metadata"] for pod in self._ask("GET", path)["items"]]
         leaving = [pod["name"] for pod in pods if all_of_them or "deletionTimestamp" in pod]
         for name in leaving:
-            self._ask("DELETE", f"{path}/{name}", {"gracePeriodSeconds": 1}, accept=(200, 202, 404))
+            self._ask("DELETE", f"{path}/{name}", {"gracePeriodSeconds": grace}, accept=(200, 202, 404))
         return len(leaving)
 
     def _ask(self, method: str, path: str, body: Json | None = None, *, accept: tuple[int, ...] = (200,)) -> Any:

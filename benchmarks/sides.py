@@ -203,10 +203,10 @@ class Ours(Side):
         super().forget()
         shutil.rmtree(self._cache / "artefacts", ignore_errors=True)
 
-    def deploy(self, outcome: str = "deployed") -> Run:
-        """`deploy local london myapp`, or `all`; Failed also when the outcome is another one in any region."""
+    def deploy(self, outcome: str = "deployed", *options: str) -> Run:
+        """`deploy local london myapp`, or `all`, with options; Failed when the outcome is another one in any region."""
         target = (STAGE, "all" if len(self._clusters) == len(REGIONS) else region.REGION.name, "myapp")
-        result = self._measured([*self._command, *target, "--yes", "--json"], self._environment)
+        result = self._measured([*self._command, *target, *options, "--yes", "--json"], self._environment)
         found = [target["outcome"] for target in json.loads(result.stdout)["targets"]]
         if found != [outcome] * len(self._clusters):
             raise Failed(f"the outcome is {', '.join(found)}, not {outcome}")
