@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deployer.cli.main_job import Asked, run
+from deployer.cli.main_job import Asked, deployment_for, run
 from deployer.cli.options import (
     Application,
     AsJson,
@@ -24,12 +25,12 @@ from deployer.cli.options import (
     Waves,
     Yes,
     seconds,
+    seconds_in_line,
 )
+from deployer.cli.telling import telling
 
 if TYPE_CHECKING:
-    from deployer.errors import InterruptedBySignal
-    from deployer.model import DeploymentResult
-    from deployer.plan.steps import Plan
+    from deployer.pipeline.command import Conclusion
     from deployer.wiring import Wiring
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -60,10 +61,6 @@ def adopt(
     deployment. What fails is given back as it was. A Helm release that has nothing left afterwards is forgotten. Where
     DNS is managed, the app's records are taken over as well.
     """
-
-    def story(asked: Asked, deployment: str, wiring: Wiring) -> tuple[DeploymentResult, InterruptedBySignal | None]:
-        return _adopt(asked, deployment, wiring)
-
     run(
         Asked(
             stage=stage,
@@ -75,44 +72,23 @@ def adopt(
             yes=yes,
             as_json=as_json,
             timeout=seconds(timeout),
-            lock_wait=seconds(lock_wait, "--lock-wait") or 0.0,
+            lock_wait=seconds_in_line(lock_wait),
             waves=waves,
             bake=seconds(bake, "--bake"),
             on_failure=on_failure,
             directory=directory,
             verbose=verbose,
         ),
-        story,
+        _adopt,
     )
 
 
-def _adopt(asked: Asked, deployment: str, wiring: Wiring) -> tuple[DeploymentResult, InterruptedBySignal | None]:
+def _adopt(asked: Asked, deployment: str, wiring: Wiring) -> Conclusion:
     from deployer.cli.confirmation import confirm_adoption
-    from deployer.cli.display import display
-    from deployer.cli.invocation import command_for
-    from deployer.cli.masked import MaskingSink
-    from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
-    from deployer.pipeline.deployment import Deployment, Request
+    from deployer.pipeline.deployment import Deployment
 
-    with display(verbose=asked.verbose) as shown:
-        sink = MaskingSink(shown, wiring.mask)
-        if asked.stage == SANDBOX_STAGE:
-            ready_sandbox(sink, wiring.root)
+    with telling(wiring, asked.stage, verbose=asked.verbose) as (shown, sink):
         loaded = wiring.load_each(asked.stage, asked.region, asked.applications, asked.version, asked.extra_vars, sink)
-        request = Request(
-            deployment,
-            asked.stage,
-            plan_only=asked.plan_only,
-            timeout=asked.timeout,
-            lock_wait=asked.lock_wait,
-            waves=asked.waves,
-            bake=asked.bake,
-            on_failure=asked.on_failure,
-            command_for=command_for(asked.stage, asked.region),
-            adopt=True,
-        )
-
-        def confirm(plan: Plan) -> None:
-            confirm_adoption(plan, yes=asked.yes, pause=shown.paused)
-
+        request = deployment_for(asked, deployment, adopt=True)
+        confirm = partial(confirm_adoption, yes=asked.yes, pause=shown.paused)
         return Deployment(request, loaded, wiring, sink, confirm).run()

@@ -42,6 +42,11 @@ def confirm_deletions(
         raise HeldError("nothing was deployed", why="the deletion was not confirmed")
 
 
+def confirm_going_back(plan: Plan, *, yes: bool, pause: Callable[[], AbstractContextManager[None]]) -> None:
+    """`confirm_deletions` for what an earlier revision did not have yet."""
+    confirm_deletions(plan, yes=yes, pause=pause, gone_from="the revision that comes back")
+
+
 def confirm_removal(plan: Plan, *, yes: bool, pause: Callable[[], AbstractContextManager[None]]) -> None:
     """Show what goes and what stays, and ask on a terminal; raises HeldError without a `yes`."""
     doomed = [one for one in plan.targets if one.changes_anything]

@@ -29,6 +29,7 @@ from deployer.cli.options import (
     Waves,
     Yes,
     seconds,
+    seconds_in_line,
 )
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -79,7 +80,7 @@ def deploy(
             yes=yes,
             as_json=as_json,
             timeout=seconds(timeout),
-            lock_wait=seconds(lock_wait, "--lock-wait") or 0.0,
+            lock_wait=seconds_in_line(lock_wait),
             waves=waves,
             bake=seconds(bake, "--bake"),
             on_failure=on_failure,

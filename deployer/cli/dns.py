@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ import typer
 
 from deployer.cli.dns_drain import drain, restore
 from deployer.cli.options import Applications, AsJson, Debug, Directory, Region, Stage, Verbose, Yes
-from deployer.errors import DeployError, ErrorGroup, HeldError, interruption
+from deployer.errors import DeployError, HeldError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,24 +115,18 @@ def _command(
     stage: str, region: str, applications: list[str], directory: Path | None, verbose: bool
 ) -> Iterator[tuple[DnsCommand, Display, Wiring]]:
     """The command with its targets loaded; errors leave it masked."""
-    from deployer.cli.display import display
-    from deployer.cli.masked import MaskingSink, masked_error
-    from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
+    from deployer.cli.masked import masked_errors
+    from deployer.cli.telling import telling
     from deployer.pipeline.dns import DnsCommand
     from deployer.wiring import Wiring
 
-    with Wiring(directory, "") as wiring:
-        try:
-            with display(verbose=verbose) as shown:
-                sink = MaskingSink(shown, wiring.mask)
-                if stage == SANDBOX_STAGE:
-                    ready_sandbox(sink, wiring.root)
-                configurations = wiring.load(stage, region, applications, None, (), sink, manifests=False)
-                yield DnsCommand(stage, configurations, wiring, sink), shown, wiring
-        except KeyboardInterrupt as stop:
-            raise interruption(stop) from None
-        except DeployError as error:
-            raise masked_error(error, wiring.mask) from None
+    with (
+        Wiring(directory, "") as wiring,
+        masked_errors(wiring.mask),
+        telling(wiring, stage, verbose=verbose) as (shown, sink),
+    ):
+        configurations = wiring.load(stage, region, applications, None, (), sink, manifests=False)
+        yield DnsCommand(stage, configurations, wiring, sink), shown, wiring
 
 
 def _confirm(taken: list[str], left: list[str], yes: bool, shown: Display, mask: Callable[[str], str]) -> None:
@@ -166,11 +159,11 @@ def _tell(result: DnsResult, as_json: bool, mask: Callable[[str], str]) -> None:
 
 
 def _print_document(document: dict[str, Any], mask: Callable[[str], str], *, done: bool = False) -> None:
+    from deployer.cli.masked import masked_json
     from deployer.cli.output import print_answer, print_result
-    from deployer.masking.document import mask_texts
 
     write = print_result if done else print_answer
-    write(json.dumps(mask_texts(document, mask), indent=2))
+    write(masked_json(document, mask))
 
 
 def _print_lines(lines: Iterable[str], mask: Callable[[str], str], *, done: bool = False) -> None:
@@ -183,11 +176,8 @@ def _print_lines(lines: Iterable[str], mask: Callable[[str], str], *, done: bool
 
 def _failed(errors: Iterable[tuple[object, DeployError]], mask: Callable[[str], str]) -> typer.Exit:
     """Tell the errors, each once; how to end."""
-    from deployer.cli.masked import masked_error
-    from deployer.cli.messages import show_error
+    from deployer.cli.masked import show_errors
 
     leaves = {id(leaf): leaf for _, error in errors for leaf in error.leaves()}
     distinct = {(type(leaf), str(leaf), leaf.hint): leaf for leaf in leaves.values()}
-    group = ErrorGroup(list(distinct.values()))
-    show_error(masked_error(group, mask))
-    return typer.Exit(group.exit_code)
+    return typer.Exit(show_errors(list(distinct.values()), mask))

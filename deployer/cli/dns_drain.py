@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,12 +20,12 @@ from deployer.cli.options import (
     Stage,
     Verbose,
     Yes,
-    seconds,
+    seconds_in_line,
 )
+from deployer.cli.telling import telling
 
 if TYPE_CHECKING:
-    from deployer.errors import InterruptedBySignal
-    from deployer.model import DeploymentResult
+    from deployer.pipeline.command import Conclusion
     from deployer.pipeline.draining import Action
     from deployer.wiring import Wiring
 
@@ -48,7 +49,7 @@ def drain(
     healthy, as Route 53's checkers and we ourselves see them.
     """
     asked = _asked(stage, region, application, yes, as_json, lock_wait, directory, verbose, force, reason)
-    run(asked, lambda asked, deployment, wiring: _story("drain", asked, deployment, wiring))
+    run(asked, partial(_story, action="drain"))
 
 
 def restore(
@@ -65,7 +66,7 @@ def restore(
 ) -> None:
     """Put a region back into DNS once it is healthy: first as we see it, then as Route 53's checkers do."""
     asked = _asked(stage, region, application, True, as_json, lock_wait, directory, verbose, force, reason)
-    run(asked, lambda asked, deployment, wiring: _story("restore", asked, deployment, wiring))
+    run(asked, partial(_story, action="restore"))
 
 
 def _asked(
@@ -89,7 +90,7 @@ def _asked(
         applications=(application,),
         yes=yes,
         as_json=as_json,
-        lock_wait=seconds(lock_wait, "--lock-wait") or 0.0,
+        lock_wait=seconds_in_line(lock_wait),
         directory=directory,
         verbose=verbose,
         force=force,
@@ -97,20 +98,12 @@ def _asked(
     )
 
 
-def _story(
-    action: Action, asked: Asked, deployment: str, wiring: Wiring
-) -> tuple[DeploymentResult, InterruptedBySignal | None]:
+def _story(asked: Asked, deployment: str, wiring: Wiring, *, action: Action) -> Conclusion:
     from deployer.cli.confirmation import confirm_force
-    from deployer.cli.display import display
     from deployer.cli.invocation import command_for
-    from deployer.cli.masked import MaskingSink
-    from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
     from deployer.pipeline.draining import Draining, DrainRequest
 
-    with display(verbose=asked.verbose) as shown:
-        sink = MaskingSink(shown, wiring.mask)
-        if asked.stage == SANDBOX_STAGE:
-            ready_sandbox(sink, wiring.root)
+    with telling(wiring, asked.stage, verbose=asked.verbose) as (shown, sink):
         loaded = wiring.load_each(asked.stage, asked.region, asked.applications, None, (), sink, manifests=False)
         if asked.force and action == "drain":
             confirm_force(loaded.targets, yes=asked.yes, pause=shown.paused)

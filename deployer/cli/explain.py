@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -29,29 +28,20 @@ def explain(
 
     A value that is wrong is shown with what is wrong about it.
     """
-    from deployer.cli.display import display
-    from deployer.cli.masked import MaskingSink, masked_error
+    from deployer.cli.masked import masked_errors, masked_json
     from deployer.cli.output import print_answer
-    from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
-    from deployer.errors import DeployError
-    from deployer.masking.document import mask_texts
+    from deployer.cli.telling import telling
     from deployer.pipeline.command import new_deployment_id
     from deployer.report.explain import explanation_document, explanation_lines
     from deployer.wiring import Wiring
 
     with Wiring(directory, new_deployment_id()) as wiring:
-        try:
-            with display() as shown:
-                sink = MaskingSink(shown, wiring.mask)
-                if stage == SANDBOX_STAGE and not offline:
-                    ready_sandbox(sink, wiring.root)
-                explanations = wiring.explain(
-                    stage, region, application, key, version, extra_vars or (), sink, offline=offline
-                )
-        except DeployError as error:
-            raise masked_error(error, wiring.mask) from None
+        with masked_errors(wiring.mask), telling(wiring, *([] if offline else [stage])) as (_, sink):
+            explanations = wiring.explain(
+                stage, region, application, key, version, extra_vars or (), sink, offline=offline
+            )
         if as_json:
-            print_answer(json.dumps(mask_texts(explanation_document(explanations), wiring.mask), indent=2))
+            print_answer(masked_json(explanation_document(explanations), wiring.mask))
             return
         lines: list[str] = []
         for one in explanations:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from typing import Annotated
@@ -10,7 +9,6 @@ from typing import Annotated
 import typer
 
 from deployer.cli.options import Application, AsJson, Debug, Directory, Region, Stage
-from deployer.errors import DeployError, ErrorGroup, interruption
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -33,30 +31,22 @@ def history(
     """
     from datetime import UTC, datetime
 
-    from deployer.cli.display import display
-    from deployer.cli.masked import MaskingSink, masked_error
-    from deployer.cli.messages import show_error, wants_colour
+    from deployer.cli.masked import masked_errors, masked_json, show_errors
+    from deployer.cli.messages import wants_colour
     from deployer.cli.output import print_answer
-    from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
+    from deployer.cli.telling import ready_for
     from deployer.events import Silence
-    from deployer.masking.document import mask_texts
     from deployer.pipeline.history import read_history
     from deployer.report.history import history_document, history_lines
     from deployer.wiring import Wiring
 
     with Wiring(directory, "") as wiring:
-        try:
-            if stage == SANDBOX_STAGE:
-                with display() as shown:
-                    ready_sandbox(MaskingSink(shown, wiring.mask), wiring.root)
+        with masked_errors(wiring.mask):
+            ready_for(stage, wiring)
             loaded = wiring.load_each(stage, region, [application], None, (), Silence(), manifests=False)
             regions = read_history(loaded, wiring, limit=limit)
-        except KeyboardInterrupt as stop:
-            raise interruption(stop) from None
-        except DeployError as error:
-            raise masked_error(error, wiring.mask) from None
         if as_json:
-            print_answer(json.dumps(mask_texts(history_document(stage, application, regions), wiring.mask), indent=2))
+            print_answer(masked_json(history_document(stage, application, regions), wiring.mask))
         elif lines := list(
             history_lines(
                 regions,
@@ -66,8 +56,5 @@ def history(
             )
         ):
             print_answer(wiring.mask("\n".join(lines)))
-        failed = [one.error for one in regions if one.error is not None]
-        if failed:
-            group = ErrorGroup(failed)
-            show_error(masked_error(group, wiring.mask))
-            raise typer.Exit(group.exit_code)
+        if failed := [one.error for one in regions if one.error is not None]:
+            raise typer.Exit(show_errors(failed, wiring.mask))

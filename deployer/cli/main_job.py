@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
 from deployer.cli.confirmation import confirm_deletions
-from deployer.cli.display import display
 from deployer.cli.invocation import command_for
-from deployer.cli.masked import MaskingSink, masked_error
+from deployer.cli.masked import masked_errors, masked_json
 from deployer.cli.messages import wants_colour
 from deployer.cli.output import print_answer, print_result
-from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
-from deployer.errors import DeployError, ErrorGroup, InterruptedBySignal, interruption
-from deployer.masking.document import mask_texts
+from deployer.cli.telling import telling
+from deployer.errors import ErrorGroup, InterruptedBySignal
+from deployer.execute.everywhere import CommandFor
 from deployer.model import SUCCESSES, DeploymentResult, TargetResult
-from deployer.pipeline.command import new_deployment_id
+from deployer.pipeline.command import CommandRequest, Conclusion, new_deployment_id
 from deployer.pipeline.deployment import Deployment, Request
 from deployer.pipeline.traffic import Wish
 from deployer.plan.order import OnFailure
-from deployer.plan.steps import Plan
 
 if TYPE_CHECKING:
     from deployer.wiring import Wiring
@@ -58,8 +56,10 @@ class Asked:
     verbose: bool = False
 
 
-Story = Callable[[Asked, str, "Wiring"], tuple[DeploymentResult, InterruptedBySignal | None]]
+Story = Callable[[Asked, str, "Wiring"], Conclusion]
 """What a command does, given its command line, the id of its deployment, and its services."""
+
+Requested = TypeVar("Requested", bound=CommandRequest)
 
 
 def run(asked: Asked, story: Story | None = None) -> None:
@@ -71,40 +71,46 @@ def run(asked: Asked, story: Story | None = None) -> None:
 
     deployment = new_deployment_id()
     with Wiring(asked.directory, deployment) as wiring:
-        try:
+        with masked_errors(wiring.mask):
             result, signalled = (story or _deploy)(asked, deployment, wiring)
-        except KeyboardInterrupt as stop:
-            raise interruption(stop) from None
-        except DeployError as error:
-            raise masked_error(error, wiring.mask) from None
         write = print_answer if asked.plan_only else print_result
         write(_report(result, asked, wiring.mask))
         raise typer.Exit(_exit_code(result, signalled, asked))
 
 
-def _deploy(asked: Asked, deployment: str, wiring: Wiring) -> tuple[DeploymentResult, InterruptedBySignal | None]:
-    with display(verbose=asked.verbose) as shown:
-        sink = MaskingSink(shown, wiring.mask)
-        if asked.stage == SANDBOX_STAGE:
-            ready_sandbox(sink, wiring.root)
+def request_for(
+    kind: type[Requested], asked: Asked, deployment: str, repeat: CommandFor | None = None, **more: Any
+) -> Requested:
+    """What the command line asks for; `more` are the fields that this kind of request has beside all others'.
+
+    `repeat` gives the command line for other regions, where these are not the argument after the stage.
+    """
+    return kind(
+        deployment,
+        asked.stage,
+        plan_only=asked.plan_only,
+        timeout=asked.timeout,
+        lock_wait=asked.lock_wait,
+        command_for=repeat or command_for(asked.stage, asked.region),
+        **more,
+    )
+
+
+def deployment_for(asked: Asked, deployment: str, repeat: CommandFor | None = None, **more: Any) -> Request:
+    """`request_for` a deployment, which goes through the regions in waves."""
+    return request_for(
+        Request, asked, deployment, repeat, waves=asked.waves, bake=asked.bake, on_failure=asked.on_failure, **more
+    )
+
+
+def _deploy(asked: Asked, deployment: str, wiring: Wiring) -> Conclusion:
+    with telling(wiring, asked.stage, verbose=asked.verbose) as (shown, sink):
         loaded = wiring.load_each(asked.stage, asked.region, asked.applications, asked.version, asked.extra_vars, sink)
-        request = Request(
-            deployment,
-            asked.stage,
-            rebuild=asked.rebuild,
-            plan_only=asked.plan_only,
-            timeout=asked.timeout,
-            lock_wait=asked.lock_wait,
-            waves=asked.waves,
-            bake=asked.bake,
-            on_failure=asked.on_failure,
-            command_for=command_for(asked.stage, asked.region),
-            traffic=Wish(asked.drain, asked.force, asked.reason),
+        traffic = Wish(asked.drain, asked.force, asked.reason)
+        request = deployment_for(
+            asked, deployment, rebuild=asked.rebuild, traffic=traffic, hook_arguments=asked.hook_arguments
         )
-
-        def confirm(plan: Plan) -> None:
-            confirm_deletions(plan, yes=asked.yes, pause=shown.paused)
-
+        confirm = partial(confirm_deletions, yes=asked.yes, pause=shown.paused)
         return Deployment(request, loaded, wiring, sink, confirm).run()
 
 
@@ -112,7 +118,7 @@ def _report(result: DeploymentResult, asked: Asked, mask: Callable[[str], str]) 
     if asked.as_json:
         from deployer.report.document import json_document
 
-        return json.dumps(mask_texts(json_document(result), mask), indent=2)
+        return masked_json(json_document(result), mask)
     from deployer.report.terminal import terminal_lines
 
     lines = terminal_lines(result, colour=wants_colour(sys.stdout))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
-from deployer.errors import DeployError
+from deployer.cli.messages import show_error
+from deployer.errors import DeployError, ErrorGroup, interruption
 from deployer.events import Event, OutputLine, PhaseFinished, RolloutProgress, Sink, WarningRaised
+from deployer.masking.document import mask_texts
 from deployer.model import WorkloadState
 
 Mask = Callable[[str], str]
@@ -30,7 +35,7 @@ class MaskingSink:
 
     def _masked(self, event: Event) -> Event:
         match event:
-            case OutputLine():
+            case OutputLine(masked=False):
                 return replace(event, line=self._mask(event.line))
             case WarningRaised():
                 return replace(event, text=self._mask(event.text), hint=self._mask(event.hint))
@@ -56,3 +61,26 @@ def masked_error(error: DeployError, mask: Mask) -> DeployError:
         leaf.chain = tuple(map(mask, leaf.chain))
         leaf.args = (leaf.what,)
     return error
+
+
+@contextmanager
+def masked_errors(mask: Mask) -> Iterator[None]:
+    """Errors leave the block masked, an interruption as the error of its signal."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        raise interruption(stop) from None
+    except DeployError as error:
+        raise masked_error(error, mask) from None
+
+
+def show_errors(errors: Sequence[DeployError], mask: Mask) -> int:
+    """Write errors, masked, beside the results that there are; the exit code that they end with."""
+    group = ErrorGroup(errors)
+    show_error(masked_error(group, mask))
+    return group.exit_code
+
+
+def masked_json(document: Mapping[str, Any], mask: Mask) -> str:
+    """A document as JSON text, every text in it masked."""
+    return json.dumps(mask_texts(document, mask), indent=2)

@@ -78,3 +78,8 @@ def seconds(text: str | None, option: str = "--timeout") -> float | None:
     if not 0 < total <= 86400:
         raise UsageError(f"{text!r} is not a useful time", where=option, hint="between 1s and 24h")
     return total
+
+
+def seconds_in_line(lock_wait: str | None) -> float:
+    """How long `--lock-wait` lets us wait for a lock, in seconds: not at all where it is not given."""
+    return seconds(lock_wait, "--lock-wait") or 0.0

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deployer.cli.main_job import Asked, run
+from deployer.cli.main_job import Asked, deployment_for, run
 from deployer.cli.options import (
     Application,
     AsJson,
@@ -22,12 +23,12 @@ from deployer.cli.options import (
     Waves,
     Yes,
     seconds,
+    seconds_in_line,
 )
+from deployer.cli.telling import telling
 
 if TYPE_CHECKING:
-    from deployer.errors import InterruptedBySignal
-    from deployer.model import DeploymentResult
-    from deployer.plan.steps import Plan
+    from deployer.pipeline.command import Conclusion
     from deployer.wiring import Wiring
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -63,10 +64,6 @@ def promote(
     It is copied by its digest between the stages' registries, and never built. Version and tag are those of what runs;
     all else is as in a deployment. An app without an image of its own is promoted by its version alone.
     """
-
-    def story(asked: Asked, deployment: str, wiring: Wiring) -> tuple[DeploymentResult, InterruptedBySignal | None]:
-        return _promote(asked, from_stage, from_region, deployment, wiring)
-
     run(
         Asked(
             stage=to_stage,
@@ -77,36 +74,28 @@ def promote(
             yes=yes,
             as_json=as_json,
             timeout=seconds(timeout),
-            lock_wait=seconds(lock_wait, "--lock-wait") or 0.0,
+            lock_wait=seconds_in_line(lock_wait),
             waves=waves,
             bake=seconds(bake, "--bake"),
             on_failure=on_failure,
             directory=directory,
             verbose=verbose,
         ),
-        story,
+        partial(_promote, from_stage=from_stage, from_region=from_region),
     )
 
 
-def _promote(
-    asked: Asked, from_stage: str, from_region: str, deployment: str, wiring: Wiring
-) -> tuple[DeploymentResult, InterruptedBySignal | None]:
+def _promote(asked: Asked, deployment: str, wiring: Wiring, *, from_stage: str, from_region: str) -> Conclusion:
     from deployer.cli.confirmation import confirm_deletions
-    from deployer.cli.display import display
     from deployer.cli.invocation import command_with
-    from deployer.cli.masked import MaskingSink
-    from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
     from deployer.errors import UsageError
-    from deployer.pipeline.deployment import Deployment, Request
+    from deployer.pipeline.deployment import Deployment
     from deployer.pipeline.origin import find_origin
 
     if asked.stage == from_stage:
         raise UsageError(f"{from_stage} cannot be promoted to itself", hint="deploy promote FROM_STAGE TO_STAGE APP")
     wiring.check_targets(asked.stage, asked.region, asked.applications)
-    with display(verbose=asked.verbose) as shown:
-        sink = MaskingSink(shown, wiring.mask)
-        if SANDBOX_STAGE in (asked.stage, from_stage):
-            ready_sandbox(sink, wiring.root)
+    with telling(wiring, asked.stage, from_stage, verbose=asked.verbose) as (shown, sink):
         promotion = find_origin(
             wiring.releases(from_stage, asked.applications, from_region), wiring, sink, command_with("--from-region")
         )
@@ -114,20 +103,6 @@ def _promote(
         loaded = wiring.load_each(
             asked.stage, asked.region, asked.applications, promotion.version, [*asked.extra_vars, *fixed], sink
         )
-        request = Request(
-            deployment,
-            asked.stage,
-            plan_only=asked.plan_only,
-            timeout=asked.timeout,
-            lock_wait=asked.lock_wait,
-            waves=asked.waves,
-            bake=asked.bake,
-            on_failure=asked.on_failure,
-            command_for=command_with("--region"),
-            promotion=promotion,
-        )
-
-        def confirm(plan: Plan) -> None:
-            confirm_deletions(plan, yes=asked.yes, pause=shown.paused)
-
+        request = deployment_for(asked, deployment, command_with("--region"), promotion=promotion)
+        confirm = partial(confirm_deletions, yes=asked.yes, pause=shown.paused)
         return Deployment(request, loaded, wiring, sink, confirm).run()

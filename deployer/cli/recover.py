@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
 
-from deployer.cli.main_job import Asked, run
+from deployer.cli.main_job import Asked, request_for, run
 from deployer.cli.options import (
     Application,
     AsJson,
@@ -19,12 +20,12 @@ from deployer.cli.options import (
     Verbose,
     Yes,
     seconds,
+    seconds_in_line,
 )
+from deployer.cli.telling import telling
 
 if TYPE_CHECKING:
-    from deployer.errors import InterruptedBySignal
-    from deployer.model import DeploymentResult
-    from deployer.plan.steps import Plan
+    from deployer.pipeline.command import Conclusion
     from deployer.wiring import Wiring
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -57,7 +58,7 @@ def recover(
             yes=yes,
             as_json=as_json,
             timeout=seconds(timeout),
-            lock_wait=seconds(lock_wait, "--lock-wait") or 0.0,
+            lock_wait=seconds_in_line(lock_wait),
             directory=directory,
             verbose=verbose,
         ),
@@ -65,28 +66,13 @@ def recover(
     )
 
 
-def _recover(asked: Asked, deployment: str, wiring: Wiring) -> tuple[DeploymentResult, InterruptedBySignal | None]:
-    from deployer.cli.confirmation import confirm_deletions
-    from deployer.cli.display import display
-    from deployer.cli.invocation import command_for
-    from deployer.cli.masked import MaskingSink
-    from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
-    from deployer.pipeline.recovery import Recovering, RecoveryRequest
+def _recover(asked: Asked, deployment: str, wiring: Wiring) -> Conclusion:
+    from deployer.cli.confirmation import confirm_going_back
+    from deployer.pipeline.command import CommandRequest
+    from deployer.pipeline.recovery import Recovering
 
-    with display(verbose=asked.verbose) as shown:
-        sink = MaskingSink(shown, wiring.mask)
-        if asked.stage == SANDBOX_STAGE:
-            ready_sandbox(sink, wiring.root)
+    with telling(wiring, asked.stage, verbose=asked.verbose) as (shown, sink):
         loaded = wiring.load_each(asked.stage, asked.region, asked.applications, None, (), sink, manifests=False)
-        request = RecoveryRequest(
-            deployment,
-            asked.stage,
-            timeout=asked.timeout,
-            lock_wait=asked.lock_wait,
-            command_for=command_for(asked.stage, asked.region),
-        )
-
-        def confirm(plan: Plan) -> None:
-            confirm_deletions(plan, yes=asked.yes, pause=shown.paused, gone_from="the revision that comes back")
-
+        request = request_for(CommandRequest, asked, deployment)
+        confirm = partial(confirm_going_back, yes=asked.yes, pause=shown.paused)
         return Recovering(request, loaded, wiring, sink, confirm).run()

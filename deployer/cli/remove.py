@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deployer.cli.main_job import Asked, run
+from deployer.cli.main_job import Asked, request_for, run
 from deployer.cli.options import (
     Application,
     AsJson,
@@ -19,16 +20,17 @@ from deployer.cli.options import (
     Verbose,
     Yes,
     seconds,
+    seconds_in_line,
 )
+from deployer.cli.telling import telling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from deployer.cli.masked import MaskingSink
-    from deployer.errors import InterruptedBySignal
     from deployer.execute.everywhere import Failure
-    from deployer.model import App, DeploymentResult, Settings, Target
-    from deployer.plan.steps import Plan
+    from deployer.model import App, Settings, Target
+    from deployer.pipeline.command import Conclusion
     from deployer.wiring import Wiring
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -57,10 +59,6 @@ def remove(
     Where DNS is managed, the region's records go first. Volumes that were claimed are kept, and named. It ends when the
     app's pods have ended. An app that is not there is no error. The app's manifests and artefacts are not needed.
     """
-
-    def story(asked: Asked, deployment: str, wiring: Wiring) -> tuple[DeploymentResult, InterruptedBySignal | None]:
-        return _remove(asked, release, deployment, wiring)
-
     run(
         Asked(
             stage=stage,
@@ -70,42 +68,22 @@ def remove(
             yes=yes,
             as_json=as_json,
             timeout=seconds(timeout),
-            lock_wait=seconds(lock_wait, "--lock-wait") or 0.0,
+            lock_wait=seconds_in_line(lock_wait),
             directory=directory,
             verbose=verbose,
         ),
-        story,
+        partial(_remove, release=release),
     )
 
 
-def _remove(
-    asked: Asked, release: bool, deployment: str, wiring: Wiring
-) -> tuple[DeploymentResult, InterruptedBySignal | None]:
+def _remove(asked: Asked, deployment: str, wiring: Wiring, *, release: bool) -> Conclusion:
     from deployer.cli.confirmation import confirm_removal
-    from deployer.cli.display import display
-    from deployer.cli.invocation import command_for
-    from deployer.cli.masked import MaskingSink
-    from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
     from deployer.pipeline.removal import RemovalRequest, Removing
 
-    with display(verbose=asked.verbose) as shown:
-        sink = MaskingSink(shown, wiring.mask)
-        if asked.stage == SANDBOX_STAGE:
-            ready_sandbox(sink, wiring.root)
+    with telling(wiring, asked.stage, verbose=asked.verbose) as (shown, sink):
         found, failures = _by_release(asked, wiring) if release else _by_app(asked, wiring, sink)
-        request = RemovalRequest(
-            deployment,
-            asked.stage,
-            plan_only=asked.plan_only,
-            ours_alone=release,
-            timeout=asked.timeout,
-            lock_wait=asked.lock_wait,
-            command_for=command_for(asked.stage, asked.region),
-        )
-
-        def confirm(plan: Plan) -> None:
-            confirm_removal(plan, yes=asked.yes, pause=shown.paused)
-
+        request = request_for(RemovalRequest, asked, deployment, ours_alone=release)
+        confirm = partial(confirm_removal, yes=asked.yes, pause=shown.paused)
         return Removing(request, found, failures, wiring, sink, confirm).run()
 
 

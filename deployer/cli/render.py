@@ -37,28 +37,23 @@ def render(
 
     The image is not pinned to a digest here: no registry and no cluster is asked.
     """
-    from deployer.cli.display import display
-    from deployer.cli.masked import MaskingSink, masked_error
-    from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
-    from deployer.errors import DeployError
+    from deployer.cli.masked import masked_errors
+    from deployer.cli.telling import telling
     from deployer.pipeline.command import new_deployment_id
     from deployer.wiring import Wiring
 
     if show_secrets and (out is not None or not sys.stdout.isatty()):
         raise UsageError("--show-secrets works on a terminal only", why="no secret is to end in a file")
-    with Wiring(directory, new_deployment_id()) as wiring:
-        try:
-            with display() as shown:
-                sink = MaskingSink(shown, wiring.mask)
-                if stage == SANDBOX_STAGE:
-                    ready_sandbox(sink, wiring.root)
-                configurations = wiring.load(stage, region, [application], version, extra_vars or (), sink)
-                mask = (lambda text: text) if show_secrets else wiring.mask
-                files: dict[str, str] = {}
-                for one in configurations:
-                    files |= _files(one, wiring, sink, mask)
-        except DeployError as error:
-            raise masked_error(error, wiring.mask) from None
+    with (
+        Wiring(directory, new_deployment_id()) as wiring,
+        masked_errors(wiring.mask),
+        telling(wiring, stage) as (_, sink),
+    ):
+        configurations = wiring.load(stage, region, [application], version, extra_vars or (), sink)
+        mask = (lambda text: text) if show_secrets else wiring.mask
+        files: dict[str, str] = {}
+        for one in configurations:
+            files |= _files(one, wiring, sink, mask)
     _write(files, out)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deployer.cli.main_job import Asked, run
+from deployer.cli.main_job import Asked, request_for, run
 from deployer.cli.options import (
     Application,
     AsJson,
@@ -19,12 +20,12 @@ from deployer.cli.options import (
     Verbose,
     Yes,
     seconds,
+    seconds_in_line,
 )
+from deployer.cli.telling import telling
 
 if TYPE_CHECKING:
-    from deployer.errors import InterruptedBySignal
-    from deployer.model import DeploymentResult
-    from deployer.plan.steps import Plan
+    from deployer.pipeline.command import Conclusion
     from deployer.wiring import Wiring
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -56,10 +57,6 @@ def rollback(
 
     It is watched, asked from outside and announced like a deployment. The app's manifests and artefacts are not needed.
     """
-
-    def story(asked: Asked, deployment: str, wiring: Wiring) -> tuple[DeploymentResult, InterruptedBySignal | None]:
-        return _roll_back(asked, to, deployment, wiring)
-
     run(
         Asked(
             stage=stage,
@@ -69,40 +66,20 @@ def rollback(
             yes=yes,
             as_json=as_json,
             timeout=seconds(timeout),
-            lock_wait=seconds(lock_wait, "--lock-wait") or 0.0,
+            lock_wait=seconds_in_line(lock_wait),
             directory=directory,
             verbose=verbose,
         ),
-        story,
+        partial(_roll_back, to=to),
     )
 
 
-def _roll_back(
-    asked: Asked, to: str | None, deployment: str, wiring: Wiring
-) -> tuple[DeploymentResult, InterruptedBySignal | None]:
-    from deployer.cli.confirmation import confirm_deletions
-    from deployer.cli.display import display
-    from deployer.cli.invocation import command_for
-    from deployer.cli.masked import MaskingSink
-    from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
+def _roll_back(asked: Asked, deployment: str, wiring: Wiring, *, to: str | None) -> Conclusion:
+    from deployer.cli.confirmation import confirm_going_back
     from deployer.pipeline.rollback import Rollback, RollbackRequest
 
-    with display(verbose=asked.verbose) as shown:
-        sink = MaskingSink(shown, wiring.mask)
-        if asked.stage == SANDBOX_STAGE:
-            ready_sandbox(sink, wiring.root)
+    with telling(wiring, asked.stage, verbose=asked.verbose) as (shown, sink):
         loaded = wiring.load_each(asked.stage, asked.region, asked.applications, None, (), sink, manifests=False)
-        request = RollbackRequest(
-            deployment,
-            asked.stage,
-            to=to,
-            plan_only=asked.plan_only,
-            timeout=asked.timeout,
-            lock_wait=asked.lock_wait,
-            command_for=command_for(asked.stage, asked.region),
-        )
-
-        def confirm(plan: Plan) -> None:
-            confirm_deletions(plan, yes=asked.yes, pause=shown.paused, gone_from="the revision that comes back")
-
+        request = request_for(RollbackRequest, asked, deployment, to=to)
+        confirm = partial(confirm_going_back, yes=asked.yes, pause=shown.paused)
         return Rollback(request, loaded, wiring, sink, confirm).run()

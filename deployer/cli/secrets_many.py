@@ -11,7 +11,7 @@ import typer
 
 from deployer.cli.options import AsJson, Debug, Directory
 from deployer.cli.output import print_answer, print_result
-from deployer.errors import ErrorGroup, UsageError, interruption
+from deployer.errors import UsageError, interruption
 
 if TYPE_CHECKING:
     from deployer.model.secret_files import RotatedFile
@@ -38,7 +38,7 @@ def diff(
     They are an HMAC under the stage's FingerprintKey: the same value has the same one.
     """
     from deployer.adapters.git import GitFiles
-    from deployer.cli.messages import show_error
+    from deployer.cli.masked import show_errors
     from deployer.config.secret_files import all_secret_files, check_place, named_secret_file
     from deployer.pipeline.secrets.differing import Comparison
     from deployer.report.secrets import change_lines, changes_document
@@ -73,9 +73,7 @@ def diff(
     elif not found.errors:
         sys.stderr.write(f"no secret has changed since {since}\n")
     if found.errors:
-        group = ErrorGroup(found.errors)
-        show_error(group)
-        raise typer.Exit(group.exit_code)
+        raise typer.Exit(show_errors(found.errors, wiring.mask))
     if exit_code and found.changes:
         raise typer.Exit(3)
 
@@ -99,7 +97,7 @@ def rotate(
     where somebody has left, change those, too.
     """
     from deployer.adapters import process
-    from deployer.cli.messages import show_error
+    from deployer.cli.masked import show_errors
     from deployer.config.secret_files import all_secret_files
     from deployer.pipeline.secrets.rotation import Progress
     from deployer.pipeline.secrets.rotation import rotate as run
@@ -131,9 +129,7 @@ def rotate(
     else:
         print_result(f"{sum(one.state != 'failed' for one in done)} of {len(files)} files have new data keys")
     if errors:
-        group = ErrorGroup(errors)
-        show_error(group)
-        raise typer.Exit(group.exit_code)
+        raise typer.Exit(show_errors(errors, wiring.mask))
 
 
 def _progress_file(cache: Path, root: Path) -> Path:

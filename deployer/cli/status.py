@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 import sys
@@ -14,7 +13,7 @@ from typer.core import TyperCommand
 
 from deployer.cli.options import AsJson, Debug, Directory, Stage, seconds
 from deployer.cli.output import print_answer
-from deployer.errors import ErrorGroup, UsageError
+from deployer.errors import InterruptedBySignal, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,24 +65,22 @@ def status(
     pause = seconds(watch, "--watch")
     if pause is not None and pause < _SHORTEST:
         raise UsageError(f"{watch!r} is too often", where="--watch", hint=f"at least {_SHORTEST:g}s")
-    from deployer.cli.masked import masked_error
-    from deployer.errors import DeployError, InterruptedBySignal, interruption
+    from deployer.cli.masked import masked_errors
     from deployer.wiring import Wiring
 
     with Wiring(directory, "") as wiring:
         try:
-            read = _reader(stage, tuple(applications or ()), wiring)
-            if pause is not None:
-                from deployer.cli.status_watch import watch_status
+            with masked_errors(wiring.mask):
+                read = _reader(stage, tuple(applications or ()), wiring)
+                if pause is not None:
+                    from deployer.cli.status_watch import watch_status
 
-                watch_status(read, pause, wiring.mask, lambda found: _write_page(found, html, wiring.mask, pause))
-            found = read()
-        except (KeyboardInterrupt, DeployError) as error:
-            if isinstance(error, KeyboardInterrupt):
-                error = interruption(error)
-            if pause is not None and isinstance(error, InterruptedBySignal) and error.signal_number == signal.SIGINT:
-                raise typer.Exit(error.exit_code) from None  # Ctrl-C is how a watch ends
-            raise masked_error(error, wiring.mask) from None
+                    watch_status(read, pause, wiring.mask, lambda found: _write_page(found, html, wiring.mask, pause))
+                found = read()
+        except InterruptedBySignal as stop:
+            if pause is not None and stop.signal_number == signal.SIGINT:
+                raise typer.Exit(stop.exit_code) from None  # Ctrl-C is how a watch ends
+            raise
         _write_page(found, html, wiring.mask)
         print_answer(_report(found, as_json, wiring.mask))
         raise typer.Exit(_exit_code(found, exit_code, wiring.mask))
@@ -91,13 +88,9 @@ def status(
 
 def _reader(stage: str, applications: tuple[str, ...], wiring: Wiring) -> Callable[[], StageStatus]:
     """Loads what tells where the releases are; the call then reads them."""
-    from deployer.cli.display import display
-    from deployer.cli.masked import MaskingSink
-    from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
+    from deployer.cli.telling import ready_for
 
-    if stage == SANDBOX_STAGE:
-        with display() as shown:
-            ready_sandbox(MaskingSink(shown, wiring.mask), wiring.root)
+    ready_for(stage, wiring)
     releases = wiring.releases(stage, applications)
     from deployer.pipeline.status import StatusReader
 
@@ -106,10 +99,10 @@ def _reader(stage: str, applications: tuple[str, ...], wiring: Wiring) -> Callab
 
 def _report(found: StageStatus, as_json: bool, mask: Callable[[str], str]) -> str:
     if as_json:
-        from deployer.masking.document import mask_texts
+        from deployer.cli.masked import masked_json
         from deployer.report.status_document import status_document
 
-        return json.dumps(mask_texts(status_document(found), mask), indent=2)
+        return masked_json(status_document(found), mask)
     import shutil
 
     from deployer.cli.messages import wants_colour
@@ -133,10 +126,7 @@ def _write_page(
 def _exit_code(found: StageStatus, skew_counts: bool, mask: Callable[[str], str]) -> int:
     """Tells the errors; theirs, else 3 for skew where that is asked for."""
     if found.errors:
-        from deployer.cli.masked import masked_error
-        from deployer.cli.messages import show_error
+        from deployer.cli.masked import show_errors
 
-        errors = ErrorGroup(found.errors)
-        show_error(masked_error(errors, mask))
-        return errors.exit_code
+        return show_errors(found.errors, mask)
     return 3 if skew_counts and found.skewed else 0

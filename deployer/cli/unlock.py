@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from deployer.cli.options import Application, AsJson, Debug, Directory, Region, Stage, Yes
-from deployer.errors import DeployError, ErrorGroup, HeldError, interruption
+from deployer.errors import ErrorGroup, HeldError
 
 if TYPE_CHECKING:
     from deployer.model import ReleaseLock
@@ -34,39 +33,27 @@ def unlock(
     A holder that is at work after all stops before its next change. A lock that has expired, or whose holder died on
     this machine, need not be freed: the next deployment takes it over.
     """
-    from deployer.cli.masked import masked_error
-    from deployer.cli.messages import show_error
+    from deployer.cli.masked import masked_errors, masked_json, show_errors
     from deployer.cli.output import print_result
-    from deployer.masking.document import mask_texts
     from deployer.report.locks import lock_lines, locks_document
     from deployer.wiring import Wiring
 
     with Wiring(directory, "") as wiring:
-        try:
+        with masked_errors(wiring.mask):
             locks = _unlock(stage, region, application, yes, wiring)
-        except KeyboardInterrupt as stop:
-            raise interruption(stop) from None
-        except DeployError as error:
-            raise masked_error(error, wiring.mask) from None
         if as_json:
-            print_result(json.dumps(mask_texts(locks_document(locks), wiring.mask), indent=2))
+            print_result(masked_json(locks_document(locks), wiring.mask))
         elif lines := list(lock_lines(locks)):
             print_result(wiring.mask("\n".join(lines)))
         if failed := [lock.error for lock in locks if lock.error is not None]:
-            errors = ErrorGroup(failed)
-            show_error(masked_error(errors, wiring.mask))
-            raise typer.Exit(errors.exit_code)
+            raise typer.Exit(show_errors(failed, wiring.mask))
 
 
 def _unlock(stage: str, region: str, application: str, yes: bool, wiring: Wiring) -> Sequence[ReleaseLock]:
-    from deployer.cli.display import display
-    from deployer.cli.masked import MaskingSink
-    from deployer.cli.sandbox_ready import SANDBOX_STAGE, ready_sandbox
+    from deployer.cli.telling import ready_for
     from deployer.pipeline.unlocking import Unlocking
 
-    if stage == SANDBOX_STAGE:
-        with display() as shown:
-            ready_sandbox(MaskingSink(shown, wiring.mask), wiring.root)
+    ready_for(stage, wiring)
     unlocking = Unlocking(wiring.releases(stage, [application], region), wiring)
     found = unlocking.look()
     held = [lock for lock in found if lock.state is not None]

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -14,16 +14,37 @@ from deployer import __version__
 from deployer.errors import InterruptedBySignal, interruption
 from deployer.events import Sink, WarningRaised
 from deployer.execute.announcing import Announcer
+from deployer.execute.everywhere import CommandFor
 from deployer.execute.phases import Phases
 from deployer.execute.services import Services
 from deployer.model import App, DeploymentRecord, DeploymentResult, Holder, Image, Settings, Target, TargetResult
 from deployer.model.recovery import PartialFleet
 from deployer.plan.identity import deployment_id
-from deployer.report.announcement import finished
+from deployer.plan.steps import Plan
+from deployer.report.announcement import finished, started
 
 _PATIENCE = 12.0
 _LAST_WORDS = 3.0
 """Seconds for telling Slack how it ended, and the same after a signal."""
+
+Conclusion = tuple[DeploymentResult, InterruptedBySignal | None]
+"""How a command ended: what became of each target, and the signal that cut it short, if one did."""
+
+
+@dataclass(frozen=True)
+class CommandRequest:
+    """What every command that changes releases is asked for. `deployment` is its own id; times are in seconds.
+
+    `timeout` overrides what `Rollout` says; `lock_wait` is how long to wait in line. `command_for` gives the command
+    line for some of the regions.
+    """
+
+    deployment: str
+    stage: str
+    plan_only: bool = False
+    timeout: float | None = None
+    lock_wait: float = 0.0
+    command_for: CommandFor | None = None
 
 
 def new_deployment_id() -> str:
@@ -98,6 +119,23 @@ class Command:
         distinct = {(one.settings.slack, one.app.slack_channel): one for one in configured}
         return Announcer([self.services.notifier(one.settings, one.app.slack_channel) for one in distinct.values()])
 
+    def begin(self, plan: Plan, configured: Sequence[Configured]) -> Announcer:
+        """Announce what the command is about to do, if anything; the announcer that can tell how it ends."""
+        announcer = self.announcer(configured)
+        if plan.changes_anything:
+            announcer.begin(
+                started(
+                    plan,
+                    deployment_id=self.deployment,
+                    stage=self.stage,
+                    who=self.services.who(),
+                    git_commit=self.services.git_commit(),
+                    action=self.action,
+                    origin=self.origin,
+                )
+            )
+        return announcer
+
     def result(self, targets: Sequence[TargetResult], partial: Sequence[PartialFleet] = ()) -> DeploymentResult:
         """What has become of the command by now."""
         return DeploymentResult(
@@ -119,7 +157,7 @@ class Command:
         targets: Sequence[TargetResult],
         signalled: InterruptedBySignal | None,
         partial: Sequence[PartialFleet] = (),
-    ) -> tuple[DeploymentResult, InterruptedBySignal | None]:
+    ) -> Conclusion:
         """The command's result, announced; and the signal that cut it short, also one that comes only now.
 
         Who was told to stop does not wait for Slack as long as others do.

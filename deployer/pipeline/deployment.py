@@ -21,16 +21,14 @@ from deployer.config import Loaded
 from deployer.errors import DeployError, InterruptedBySignal, interruption
 from deployer.events import Sink
 from deployer.execute.adoption import settle
-from deployer.execute.everywhere import CommandFor
 from deployer.execute.fleet import Fleet, Member, run_fleets
 from deployer.execute.hooks import TargetHooks
 from deployer.execute.images import StoredImage, WantedImage, copy_images, provide_images
 from deployer.execute.observe import Observation, observe
-from deployer.execute.ports import Announcement
 from deployer.execute.services import Services
 from deployer.execute.work import Work
-from deployer.model import SUCCESSES, DeploymentResult, Image, Target, TargetResult
-from deployer.pipeline.command import Command
+from deployer.model import SUCCESSES, Image, Target, TargetResult
+from deployer.pipeline.command import Command, CommandRequest, Conclusion
 from deployer.pipeline.hooking import check_arguments, hooks_of
 from deployer.pipeline.managed_dns import DnsAhead
 from deployer.pipeline.observing import Look, observe_all
@@ -39,29 +37,21 @@ from deployer.pipeline.traffic import Wish, one_by_one, traffic_of
 from deployer.plan.order import OnFailure, Order, order_of
 from deployer.plan.planner import plan_target
 from deployer.plan.steps import Plan, TargetPlan
-from deployer.report.announcement import started
 
 
 @dataclass(frozen=True)
-class Request:
-    """What is asked for. `deployment` is this deployment's id; times are in seconds.
+class Request(CommandRequest):
+    """What is asked for.
 
-    `timeout`, `waves`, `bake` and `on_failure` override what `Rollout` says; `lock_wait` is how long to wait in line.
-    `command_for` gives the command line for some of the regions. `promotion` is what another stage runs: its image
-    takes the place of one that would be built. `adopt`: objects of others are taken over. `traffic`: whether
+    `waves`, `bake` (seconds) and `on_failure` override what `Rollout` says. `promotion` is what another stage runs: its
+    image takes the place of one that would be built. `adopt`: objects of others are taken over. `traffic`: whether
     regions are drained while they are changed.
     """
 
-    deployment: str
-    stage: str
     rebuild: bool = False
-    plan_only: bool = False
-    timeout: float | None = None
-    lock_wait: float = 0.0
     waves: str | None = None
     bake: float | None = None
     on_failure: OnFailure | None = None
-    command_for: CommandFor | None = None
     promotion: Promotion | None = None
     adopt: bool = False
     traffic: Wish = field(default_factory=Wish)
@@ -91,7 +81,7 @@ class Deployment:
         self._dns = DnsAhead(self._configurations, services, adopt=request.adopt)
         self._command = Command(action, request.deployment, request.stage, services, sink, origin)
 
-    def run(self) -> tuple[DeploymentResult, InterruptedBySignal | None]:
+    def run(self) -> Conclusion:
         """Every target's result, and the signal that cut it short, if one did.
 
         Raises a DeployError when no cluster was changed: configuration, a service out of reach, a refusal.
@@ -110,8 +100,7 @@ class Deployment:
                 [self._untouched(*pair) for pair in zip(observations, plans, strict=True)]
             ), None
         self._confirm(plan)
-        announcer = self._command.announcer(self._configurations)
-        announcer.begin(self._announce_start(plan))
+        announcer = self._command.begin(plan, self._configurations)
         try:
             images = self._provide_images(observations)
         except (DeployError, KeyboardInterrupt) as error:
@@ -247,17 +236,6 @@ class Deployment:
         )
 
     # Telling.
-
-    def _announce_start(self, plan: Plan) -> Announcement:
-        return started(
-            plan,
-            deployment_id=self._request.deployment,
-            stage=self._request.stage,
-            who=self._services.who(),
-            git_commit=self._services.git_commit(),
-            action=self._command.action,
-            origin=self._command.origin,
-        )
 
     def _untouched(self, observation: Observation, plan: TargetPlan) -> TargetResult:
         """The result of a target to which nothing was done: it was only planned, or there was nothing to do."""

@@ -19,7 +19,7 @@ from threading import Event
 from typing import Literal
 
 from deployer.config import Configuration, Loaded
-from deployer.errors import DeployError, DeploymentFailed, HeldError, InterruptedBySignal, UnreachableError
+from deployer.errors import DeployError, DeploymentFailed, HeldError, UnreachableError
 from deployer.events import LockAwaited, Sink, WarningRaised
 from deployer.execute.drain import Gate, Standing
 from deployer.execute.everywhere import CommandFor, refuse
@@ -28,9 +28,9 @@ from deployer.execute.parallel import run_all
 from deployer.execute.phases import Phases
 from deployer.execute.services import Services
 from deployer.execute.work import RegionPorts
-from deployer.model import DeploymentResult, Outcome, TargetResult
+from deployer.model import Outcome, TargetResult
 from deployer.model.drain import BY_HAND, Absence, Drain
-from deployer.pipeline.command import Command
+from deployer.pipeline.command import Command, Conclusion
 from deployer.pipeline.traffic import gate_of
 
 Action = Literal["drain", "restore"]
@@ -86,7 +86,7 @@ class Draining:
         self._command = Command(action, request.deployment, request.stage, services, sink)
         self._stop = Event()
 
-    def run(self) -> tuple[DeploymentResult, InterruptedBySignal | None]:
+    def run(self) -> Conclusion:
         """Every region's result, and the signal that cut it short, if one did.
 
         Raises a DeployError when nothing was changed anywhere: what is wrong in files, an app without a host.

@@ -17,43 +17,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from deployer.config import Configuration, Loaded
-from deployer.errors import DeployError, InterruptedBySignal, NotPermitted
+from deployer.errors import DeployError, NotPermitted
 from deployer.events import Sink
-from deployer.execute.everywhere import CommandFor, ask_each, refuse
+from deployer.execute.everywhere import ask_each, refuse
 from deployer.execute.fleet import Fleet, Member, run_fleets
 from deployer.execute.services import Services
 from deployer.execute.traffic import is_left
 from deployer.execute.watch import observe
 from deployer.execute.work import Work
-from deployer.model import DeploymentResult, Revision, Target, TargetResult
+from deployer.model import Revision, Target, TargetResult
 from deployer.model.recovery import PartialFleet
-from deployer.pipeline.command import Command
+from deployer.pipeline.command import Command, CommandRequest, Conclusion
 from deployer.pipeline.traffic import traffic_of
 from deployer.plan.manifests import PreparedManifests
 from deployer.plan.order import Order
 from deployer.plan.recovery import Recovery, partial_fleet, plan_recovery
 from deployer.plan.steps import Plan, TargetPlan
 from deployer.plan.stored import prepared_again, secret_texts
-from deployer.report.announcement import started
-
-
-@dataclass(frozen=True)
-class RecoveryRequest:
-    """What is asked for. `deployment` is this recovery's own id; times are in seconds.
-
-    `command_for` gives the command line for some of the regions.
-    """
-
-    deployment: str
-    stage: str
-    plan_only: bool = False
-    timeout: float | None = None
-    lock_wait: float = 0.0
-    command_for: CommandFor | None = None
 
 
 class Recovering:
@@ -61,7 +45,7 @@ class Recovering:
 
     def __init__(
         self,
-        request: RecoveryRequest,
+        request: CommandRequest,
         loaded: Loaded,
         services: Services,
         sink: Sink,
@@ -75,7 +59,7 @@ class Recovering:
         self._command = Command("recover", request.deployment, request.stage, services, sink)
         self._ports = {one.target: services.region(one.settings, one.target) for one in loaded.configurations}
 
-    def run(self) -> tuple[DeploymentResult, InterruptedBySignal | None]:
+    def run(self) -> Conclusion:
         """Every target's result, and the signal that cut it short, if one did.
 
         Raises a DeployError when nothing was changed: a service out of reach, a removal that was cut off, a refusal.
@@ -83,18 +67,7 @@ class Recovering:
         members = self._look()
         plan = Plan(tuple(member.work.plan for member in members))
         self._confirm(plan)
-        announcer = self._command.announcer(self._loaded.configurations)
-        if plan.changes_anything:
-            announcer.begin(
-                started(
-                    plan,
-                    deployment_id=self._request.deployment,
-                    stage=self._request.stage,
-                    who=self._services.who(),
-                    git_commit=self._services.git_commit(),
-                    action="recover",
-                )
-            )
+        announcer = self._command.begin(plan, self._loaded.configurations)
         fleet = self._fleet(members)
         found, signalled = run_fleets([fleet])
         plans = {work.target: work.plan for work in fleet.works}

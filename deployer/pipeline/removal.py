@@ -17,9 +17,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from deployer.errors import InterruptedBySignal
 from deployer.events import Sink
-from deployer.execute.everywhere import CommandFor, Failure, ask_each, refuse
+from deployer.execute.everywhere import Failure, ask_each, refuse
 from deployer.execute.fleet import Fleet, Member, run_fleets
 from deployer.execute.parallel import values_of
 from deployer.execute.preflight import Entry, check_lock
@@ -27,30 +26,23 @@ from deployer.execute.removal import look, refuse_others, refuse_unsettled
 from deployer.execute.restore import Place
 from deployer.execute.services import Services
 from deployer.execute.work import Work
-from deployer.model import App, DeploymentResult, Settings, Target, TargetResult
-from deployer.pipeline.command import Command
+from deployer.model import App, Settings, Target, TargetResult
+from deployer.pipeline.command import Command, CommandRequest, Conclusion
 from deployer.pipeline.withdrawal import DnsAway
 from deployer.plan.manifests import PreparedManifests
 from deployer.plan.order import Order
 from deployer.plan.removal import Removal, plan_removal
 from deployer.plan.steps import Plan, TargetPlan
-from deployer.report.announcement import started
 
 
 @dataclass(frozen=True)
-class RemovalRequest:
-    """What is asked for. `deployment` is this removal's own id. Times are in seconds.
+class RemovalRequest(CommandRequest):
+    """What is asked for.
 
     `ours_alone`: the release was named without an app's file, so it must be one that this tool has made for the region.
     """
 
-    deployment: str
-    stage: str
-    plan_only: bool = False
     ours_alone: bool = False
-    timeout: float | None = None
-    lock_wait: float = 0.0
-    command_for: CommandFor | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +77,7 @@ class Removing:
         self._services = services
         self._command = Command("remove", request.deployment, request.stage, services, sink)
 
-    def run(self) -> tuple[DeploymentResult, InterruptedBySignal | None]:
+    def run(self) -> Conclusion:
         """Every region's result, and the signal that cut it short, if one did.
 
         Raises a DeployError when nothing was removed anywhere: a service out of reach, a lock, no yes.
@@ -95,17 +87,8 @@ class Removing:
         if self._request.plan_only or not plan.changes_anything:
             return self._command.result([self._untouched(one) for one in seen]), None
         self._confirm(plan)
-        announcer = self._command.announcer(self._places)
-        announcer.begin(
-            started(
-                Plan(tuple(one for one in plan.targets if one.changes_anything)),
-                deployment_id=self._request.deployment,
-                stage=self._request.stage,
-                who=self._services.who(),
-                git_commit=self._services.git_commit(),
-                action="remove",
-            )
-        )
+        changing = Plan(tuple(one for one in plan.targets if one.changes_anything))
+        announcer = self._command.begin(changing, self._places)
         members = [Member(self._work(one), partial(self._again, one.place)) for one in seen]
         order = Order(waves=(tuple(one.place.target.region for one in seen),))
         fleet = Fleet(members, order, self._sink, self._command.holder(), lock_wait=self._request.lock_wait)

@@ -17,36 +17,26 @@ from functools import partial
 from deployer.config import Configuration, Loaded
 from deployer.errors import DeployError, HeldError, InterruptedBySignal
 from deployer.events import Sink
-from deployer.execute.everywhere import CommandFor, Failure, Question, ask_each, refuse
+from deployer.execute.everywhere import Failure, Question, ask_each, refuse
 from deployer.execute.fleet import Fleet, Member, run_fleets
 from deployer.execute.restore import Place, Restorable, restorable
 from deployer.execute.services import Services
 from deployer.execute.work import Work
-from deployer.model import DeploymentResult, Outcome, Revision, Target, TargetResult
-from deployer.pipeline.command import Command
+from deployer.model import Outcome, Revision, Target, TargetResult
+from deployer.pipeline.command import Command, CommandRequest, Conclusion
 from deployer.pipeline.traffic import Wish, one_by_one, traffic_of
 from deployer.plan.order import Order
 from deployer.plan.revisions import same_content
 from deployer.plan.rollback import Choice, Releases, choose
 from deployer.plan.steps import Plan
 from deployer.plan.stored import secret_texts
-from deployer.report.announcement import started
 
 
 @dataclass(frozen=True)
-class RollbackRequest:
-    """What is asked for. `deployment` is this rollback's own id; `to` as `plan.rollback.choose` takes it.
+class RollbackRequest(CommandRequest):
+    """What is asked for. `to` as `plan.rollback.choose` takes it."""
 
-    Times are in seconds; `command_for` gives the command line for some of the regions.
-    """
-
-    deployment: str
-    stage: str
     to: str | None = None
-    plan_only: bool = False
-    timeout: float | None = None
-    lock_wait: float = 0.0
-    command_for: CommandFor | None = None
 
 
 class Rollback:
@@ -67,7 +57,7 @@ class Rollback:
         self._confirm = confirm
         self._command = Command("rollback", request.deployment, request.stage, services, sink)
 
-    def run(self) -> tuple[DeploymentResult, InterruptedBySignal | None]:
+    def run(self) -> Conclusion:
         """Every target's result, and the signal that cut it short, if one did.
 
         Raises a DeployError when nothing was changed: no such revision, a service out of reach, a refusal.
@@ -78,17 +68,7 @@ class Rollback:
         if self._request.plan_only or not plan.changes_anything:
             return self._command.result([self._untouched(one) for one in found]), None
         self._confirm(plan)
-        announcer = self._command.announcer(self._loaded.configurations)
-        announcer.begin(
-            started(
-                plan,
-                deployment_id=self._request.deployment,
-                stage=self._request.stage,
-                who=self._services.who(),
-                git_commit=self._services.git_commit(),
-                action="rollback",
-            )
-        )
+        announcer = self._command.begin(plan, self._loaded.configurations)
         results, signalled = self._execute(found)
         return self._command.conclude(announcer, [results[target] for target in self._loaded.targets], signalled)
 
