@@ -139,12 +139,12 @@ class Child:
             pass
 
     def _tell(self):
-        display = Display()
+        display, erring = Display(), False
         for line in self._popen.stderr:
             line = line.rstrip("\n")
             self.last_words = [*self.last_words[-19:], line]
-            told_at_the_end = line.startswith("warning: ") or "] warning: " in line
-            if self._stopped is None and not told_at_the_end:
+            erring = erring or line.startswith("error: ")  # errors and warnings are told with the result
+            if self._stopped is None and not erring and not line.startswith("warning: ") and "] warning: " not in line:
                 display.display(f"  {line}")
 
 
