@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
+from deployer.cli.shown_plan import confirm_shown, show, to_be_shown
 from deployer.errors import HeldError, UsageError
 from deployer.model import Target
 from deployer.plan.steps import Plan, TargetPlan
@@ -27,13 +28,18 @@ def confirm_deletions(
 ) -> None:
     """Ask on a terminal before objects that may hold data are deleted; raises HeldError without a `yes`.
 
-    `pause` keeps the terminal free while the question stands. Nothing else is asked: a deployment is wanted, or it
-    would not have been typed. `gone_from` is what no longer has the objects.
+    `pause` keeps the terminal free while the question stands. Nothing else is asked, unless the stage wants to be
+    asked (`Confirm`): a deployment is wanted, or it would not have been typed. `gone_from` is what no longer has the
+    objects.
     """
     doomed = [f"{key} in {target.target.region}" for target in plan.targets for key in target.deletes_data]
+    what = f"this deployment deletes {', '.join(doomed)}"
+    if not yes and (shown := to_be_shown(plan)):
+        warning = f"{what}, which is not in {gone_from}." if doomed else ""
+        confirm_shown(shown, answered_yes, pause=pause, warning=warning)
+        return
     if not doomed or yes:
         return
-    what = f"this deployment deletes {', '.join(doomed)}"
     if not sys.stdin.isatty():
         raise HeldError(what, why=f"its manifest is not in {gone_from}", hint="add --yes if that is meant")
     with pause():
@@ -79,6 +85,7 @@ def confirm_adoption(plan: Plan, *, yes: bool, pause: Callable[[], AbstractConte
     if not yes and not sys.stdin.isatty():
         raise HeldError("nothing was taken over", why="\n".join(lines), hint="add --yes if that is meant")
     with pause():
+        show(to_be_shown(plan) if not yes else ())
         sys.stderr.write("\n".join(lines) + "\n")
         confirmed = yes or answered_yes("Take it over?")
     if not confirmed:

@@ -16,6 +16,7 @@ from deployer.cli.invocation import command_for
 from deployer.cli.masked import masked_errors, masked_json
 from deployer.cli.messages import wants_colour
 from deployer.cli.output import print_answer, print_result
+from deployer.cli.shown_plan import width_of
 from deployer.cli.telling import telling
 from deployer.errors import ErrorGroup, InterruptedBySignal
 from deployer.execute.everywhere import CommandFor
@@ -89,6 +90,7 @@ def request_for(
         deployment,
         asked.stage,
         plan_only=asked.plan_only,
+        ask=not asked.yes,
         timeout=asked.timeout,
         lock_wait=asked.lock_wait,
         command_for=repeat or command_for(asked.stage, asked.region),
@@ -121,7 +123,7 @@ def _report(result: DeploymentResult, asked: Asked, mask: Callable[[str], str]) 
         return masked_json(json_document(result), mask)
     from deployer.report.terminal import terminal_lines
 
-    lines = terminal_lines(result, colour=wants_colour(sys.stdout))
+    lines = terminal_lines(result, colour=wants_colour(sys.stdout), width=width_of(sys.stdout))
     return mask("\n".join(["", *lines] if sys.stdout.isatty() and sys.stderr.isatty() else lines))
 
 

@@ -36,15 +36,20 @@ class CommandRequest:
     """What every command that changes releases is asked for. `deployment` is its own id; times are in seconds.
 
     `timeout` overrides what `Rollout` says; `lock_wait` is how long to wait in line. `command_for` gives the command
-    line for some of the regions.
+    line for some of the regions. `ask`: stages that want to be asked are shown what would change, value by value.
     """
 
     deployment: str
     stage: str
     plan_only: bool = False
+    ask: bool = False
     timeout: float | None = None
     lock_wait: float = 0.0
     command_for: CommandFor | None = None
+
+    def shows(self, settings: Settings) -> bool:
+        """Whether somebody is to see all that would change in a region."""
+        return self.plan_only or (self.ask and settings.confirm)
 
 
 def new_deployment_id() -> str:

@@ -18,13 +18,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from deployer.config import Loaded
-from deployer.errors import DeployError, InterruptedBySignal, interruption
+from deployer.errors import DeployError, ErrorGroup, InterruptedBySignal, interruption
 from deployer.events import Sink
 from deployer.execute.adoption import settle
 from deployer.execute.fleet import Fleet, Member, run_fleets
 from deployer.execute.hooks import TargetHooks
 from deployer.execute.images import StoredImage, WantedImage, copy_images, provide_images
 from deployer.execute.observe import Observation, observe
+from deployer.execute.parallel import values_of
 from deployer.execute.services import Services
 from deployer.execute.work import Work
 from deployer.model import SUCCESSES, Image, Target, TargetResult
@@ -33,6 +34,7 @@ from deployer.pipeline.hooking import check_arguments, hooks_of
 from deployer.pipeline.managed_dns import DnsAhead
 from deployer.pipeline.observing import Look, observe_all
 from deployer.pipeline.origin import Promotion
+from deployer.pipeline.previewing import with_preview
 from deployer.pipeline.traffic import Wish, one_by_one, traffic_of
 from deployer.plan.order import OnFailure, Order, order_of
 from deployer.plan.planner import plan_target
@@ -91,7 +93,7 @@ class Deployment:
         self._dns.begin()
         observations = self._observe()
         self._dns.refuse(self._request.command_for)
-        plans = [self._dns.planned(plan_target(observation.facts)) for observation in observations]
+        plans = values_of([partial(self._plan, observation) for observation in observations])
         plan = Plan(tuple(plans))
         self._changing = [one.target for one in plans if one.release_action != "none"]
         self._command.warn(*dict.fromkeys(warning for each in plans for warning in each.warnings))
@@ -138,10 +140,18 @@ class Deployment:
             rebuild=request.deployment if request.rebuild else None,
             promotion=request.promotion,
             adopt=request.adopt,
+            tell=request.plan_only,
             refuse_held=not request.plan_only and request.lock_wait <= 0,
             command_for=request.command_for,
         )
         return observe_all(self._loaded, look, self._command)
+
+    def _plan(self, observation: Observation) -> TargetPlan:
+        """A target's plan, with its DNS; with all that it changes, where somebody is to see that."""
+        plan = self._dns.planned(plan_target(observation.facts))
+        if not self._request.shows(observation.subject.settings):
+            return plan
+        return with_preview(plan, observation, self._services)
 
     # Doing.
 
@@ -197,7 +207,7 @@ class Deployment:
         seen = observe(replace(observation.subject, refuse_held=False))  # the lock is ours by now
         if seen.identity is not None and (image is None or seen.identity.image.reference != image.reference):
             (image,) = self._provide_images([seen])
-        return self._work(seen, self._dns.planned(plan_target(seen.facts)), image)
+        return self._work(seen, self._plan(seen), image)
 
     def _work(self, observation: Observation, plan: TargetPlan, image: Image | None) -> Work:
         subject, identity = observation.subject, observation.identity
@@ -240,9 +250,15 @@ class Deployment:
     def _untouched(self, observation: Observation, plan: TargetPlan) -> TargetResult:
         """The result of a target to which nothing was done: it was only planned, or there was nothing to do."""
         work = self._work(observation, plan, plan.image)
-        if not plan.changes_anything:
+        refused = observation.facts.release.comparison.refused
+        if not plan.changes_anything and not refused:
             return work.unchanged()
-        return work.result("planned", revision=plan.current_revision, workloads=work.workloads)
+        return work.result(
+            "planned",
+            revision=plan.current_revision,
+            workloads=work.workloads,
+            error=ErrorGroup(refused) if refused else None,
+        )
 
     def _not_started(self, observation: Observation, plan: TargetPlan, error: DeployError) -> TargetResult:
         return self._work(observation, plan, plan.image).result("not started", error=error)

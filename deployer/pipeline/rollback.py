@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from deployer.config import Configuration, Loaded
-from deployer.errors import DeployError, HeldError, InterruptedBySignal
+from deployer.errors import DeployError, ErrorGroup, HeldError, InterruptedBySignal
 from deployer.events import Sink
 from deployer.execute.everywhere import Failure, Question, ask_each, refuse
 from deployer.execute.fleet import Fleet, Member, run_fleets
@@ -24,6 +24,7 @@ from deployer.execute.services import Services
 from deployer.execute.work import Work
 from deployer.model import Outcome, Revision, Target, TargetResult
 from deployer.pipeline.command import Command, CommandRequest, Conclusion
+from deployer.pipeline.previewing import with_way_back
 from deployer.pipeline.traffic import Wish, one_by_one, traffic_of
 from deployer.plan.order import Order
 from deployer.plan.revisions import same_content
@@ -84,7 +85,7 @@ class Rollback:
             held = request.lock_wait <= 0 and not request.plan_only
             answers = ask_each(
                 [
-                    (one.target, partial(restorable, one, releases[one.target], choices[one.target], refuse_held=held))
+                    (one.target, partial(self._restorable, one, releases[one.target], choices[one.target], held))
                     for one in places
                     if one.target in choices
                 ]
@@ -92,6 +93,12 @@ class Rollback:
             refuse(self._loaded.targets, [*failures, *answers.failures], request.command_for)
             phase.detail = _counted([one.choice for one in answers.given])
         return answers.given
+
+    def _restorable(self, place: Place, revisions: Sequence[Revision], choice: Choice, held: bool) -> Restorable:
+        """What was seen of a target; with all that changes there, where somebody is to see that."""
+        request = self._request
+        found = restorable(place, revisions, choice, refuse_held=held, tell=request.plan_only)
+        return with_way_back(found, self._services) if request.shows(place.settings) else found
 
     def _read(self, places: Sequence[Place], failures: list[Failure]) -> Releases:
         """The revisions of all regions that can be read; the AWS accounts are looked at, too."""
@@ -148,7 +155,7 @@ class Rollback:
         current = revisions[0]
         stays = current.verified and same_content(current, chosen)
         choice = replace(seen.choice, revision=current if stays else chosen, stays=stays)
-        return self._work(restorable(place, revisions, choice, refuse_held=False))
+        return self._work(self._restorable(place, revisions, choice, held=False))
 
     def _work(self, one: Restorable) -> Work:
         place, old = one.place, one.choice.revision
@@ -179,7 +186,9 @@ class Rollback:
         """The result of a target to which nothing was done: it was only planned, or there was nothing to do."""
         work = self._work(one)
         outcome: Outcome = "planned" if one.plan.changes_anything else "unchanged"
-        return work.result(outcome, revision=one.plan.current_revision, workloads=one.workloads)
+        refused = one.comparison.refused
+        error = ErrorGroup(refused) if refused else None
+        return work.result(outcome, revision=one.plan.current_revision, workloads=one.workloads, error=error)
 
 
 def _counted(choices: Sequence[Choice]) -> str:
