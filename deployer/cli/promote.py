@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deployer.cli.confirmation import check_force
 from deployer.cli.main_job import Asked, deployment_for, run
 from deployer.cli.options import (
     Application,
@@ -15,9 +16,12 @@ from deployer.cli.options import (
     Bake,
     Debug,
     Directory,
+    Drain,
     ExtraVars,
+    Force,
     LockWait,
     OnFailureOption,
+    Reason,
     Timeout,
     Verbose,
     Waves,
@@ -51,6 +55,9 @@ def promote(
     waves: Waves = None,
     bake: Bake = None,
     on_failure: OnFailureOption = None,
+    drain: Drain = None,
+    force: Force = False,
+    reason: Reason = None,
     lock_wait: LockWait = None,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -64,6 +71,7 @@ def promote(
     It is copied by its digest between the stages' registries, and never built. Version and tag are those of what runs;
     all else is as in a deployment. An app without an image of its own is promoted by its version alone.
     """
+    check_force(force, reason)
     run(
         Asked(
             stage=to_stage,
@@ -78,6 +86,9 @@ def promote(
             waves=waves,
             bake=seconds(bake, "--bake"),
             on_failure=on_failure,
+            drain=drain,
+            force=force,
+            reason=reason or "",
             directory=directory,
             verbose=verbose,
         ),
@@ -91,6 +102,7 @@ def _promote(asked: Asked, deployment: str, wiring: Wiring, *, from_stage: str, 
     from deployer.errors import UsageError
     from deployer.pipeline.deployment import Deployment
     from deployer.pipeline.origin import find_origin
+    from deployer.pipeline.traffic import Wish
 
     if asked.stage == from_stage:
         raise UsageError(f"{from_stage} cannot be promoted to itself", hint="deploy promote FROM_STAGE TO_STAGE APP")
@@ -103,6 +115,7 @@ def _promote(asked: Asked, deployment: str, wiring: Wiring, *, from_stage: str, 
         loaded = wiring.load_each(
             asked.stage, asked.region, asked.applications, promotion.version, [*asked.extra_vars, *fixed], sink
         )
-        request = deployment_for(asked, deployment, command_with("--region"), promotion=promotion)
+        traffic = Wish(asked.drain, asked.force, asked.reason)
+        request = deployment_for(asked, deployment, command_with("--region"), promotion=promotion, traffic=traffic)
         confirm = partial(confirm_deletions, yes=asked.yes, pause=shown.paused)
         return Deployment(request, loaded, wiring, sink, confirm).run()

@@ -13,6 +13,7 @@ from deployer.cli.options import (
     AsJson,
     Debug,
     Directory,
+    ExtraVars,
     LockWait,
     Region,
     Stage,
@@ -23,6 +24,7 @@ from deployer.cli.options import (
     seconds_in_line,
 )
 from deployer.cli.telling import telling
+from deployer.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +47,7 @@ def remove(
         bool,
         typer.Option("--release", help="APP is the name of a Helm release of ours, whose app file is gone or broken."),
     ] = False,
+    extra_vars: ExtraVars = None,
     yes: Yes = False,
     plan: Annotated[bool, typer.Option("--plan", help="Show what would be removed, and remove nothing.")] = False,
     timeout: Timeout = None,
@@ -58,12 +61,16 @@ def remove(
 
     Where DNS is managed, the region's records go first. Volumes that were claimed are kept, and named. It ends when the
     app's pods have ended. An app that is not there is no error. The app's manifests and artefacts are not needed.
+    What was deployed with -e (another Namespace, for instance) is found with the same -e.
     """
+    if release and extra_vars:
+        raise UsageError("-e says something about an app file, and --release goes without one", where="-e")
     run(
         Asked(
             stage=stage,
             region=region,
             applications=(application,),
+            extra_vars=tuple(extra_vars or ()),
             plan_only=plan,
             yes=yes,
             as_json=as_json,
@@ -91,10 +98,12 @@ def _by_app(
     asked: Asked, wiring: Wiring, sink: MaskingSink
 ) -> tuple[Sequence[tuple[Target, Settings, App]], Sequence[Failure]]:
     """Where the release of an app is, from its file."""
-    from deployer.errors import ConfigurationError, UsageError
+    from deployer.errors import ConfigurationError
 
     try:
-        loaded = wiring.load_each(asked.stage, asked.region, asked.applications, None, (), sink, manifests=False)
+        loaded = wiring.load_each(
+            asked.stage, asked.region, asked.applications, None, asked.extra_vars, sink, manifests=False
+        )
     except (ConfigurationError, UsageError) as error:
         other = f"without an app file: deploy remove {asked.stage} {asked.region} RELEASE --release"
         error.hint = f"{error.hint}\n{other}" if error.hint else other

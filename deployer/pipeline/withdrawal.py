@@ -14,7 +14,7 @@ from deployer.pipeline.dns import Configured, sites_of
 from deployer.pipeline.traffic import place_of
 from deployer.plan.steps import TargetPlan
 
-_WITHOUT = "nothing was removed; `Dns: {Manage: false}` in group_vars removes without taking DNS away"
+_WITHOUT = """nothing was removed; to remove without taking DNS away: -e '{"Dns": {"Manage": false}}'"""
 
 
 class DnsAway:

@@ -42,6 +42,7 @@ def test_what_does_not_exist_is_said(
         (("prod", "dev"), "Missing argument 'APP'"),
         (("prod", "preprod", "site", "--from-region", "lundon"), "there is no region lundon"),
         (("prod", "dev", "site", "--version", "2"), "No such option"),
+        (("preprod", "prod", "site", "--drain", "--force"), "--force needs a reason"),
     ],
 )
 def test_a_promotion_between_stages_that_are_not_there(
@@ -73,6 +74,15 @@ def test_a_release_without_an_app_file_is_named_by_an_option(repository: Reposit
     assert "--release" in repository.errors(2, "remove", "prod", "london", "site")[-1]["hint"]
     repository.error(5, "remove", "prod", "london", "site", "--release")
     assert "tokyo" in repository.error(2, "remove", "prod", "tokyo", "site", "--release")["what"]
+
+
+def test_what_was_deployed_with_variables_is_removed_with_them(repository: Repository) -> None:
+    assert (
+        "there is no region" not in repository.error(5, "remove", "prod", "london", "site", "-e", "Namespace=x")["what"]
+    )
+    assert "Namespace" in str(repository.error(2, "remove", "prod", "london", "site", "-e", '{"Namespace": 7}'))
+    refused = repository.error(2, "remove", "prod", "london", "site", "--release", "-e", "Namespace=x")
+    assert "--release goes without one" in refused["what"]
 
 
 def test_each_says_what_it_does(repository: Repository) -> None:

@@ -240,7 +240,7 @@ def test_a_removal_takes_dns_away_before_the_release(app: Project, zone: Zone) -
     away = "services = away\n[services away]\nroute_53 =\n  endpoint_url = http://127.0.0.1:9\n"
     (app.root / ".sandbox/aws-config").write_text(aws + away)
     refused = app.run("remove", "local", "london", app.name, "--yes", "--json").expect(5).document
-    assert "Manage: false" in refused["errors"][0]["hint"]
+    assert '"Manage": false' in refused["errors"][0]["hint"]
     (app.root / ".sandbox/aws-config").write_text(aws)
     assert app.clusters["london"].snapshot() == before
     assert {*london} <= names(zone)

@@ -162,7 +162,7 @@ def test_nothing_is_uninstalled_while_route_53_is_out_of_reach() -> None:
         scene.run()
     (leaf,) = caught.value.leaves()
     assert isinstance(leaf, UnreachableError)
-    assert "Manage: false" in str(leaf.hint)
+    assert '"Manage": false' in str(leaf.hint)
     assert (scene.done, scene.shown) == ([], [])
 
 
