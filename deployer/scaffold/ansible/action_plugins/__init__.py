@@ -1,0 +1,1 @@
+"""Actions, which Ansible runs on the controller."""
