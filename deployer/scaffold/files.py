@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from string import Template
 
 from deployer.sandbox.layout import (
@@ -19,6 +20,7 @@ from deployer.sandbox.layout import (
 from deployer.scaffold.answers import AWS_REGIONS, Answers
 
 _ACCOUNT = "111122223333"
+_ANSIBLE = Path(__file__).parent / "ansible"
 
 _APP = Template("""\
 # An app: its image and its Kubernetes manifests. Every value may be a template; group_vars/ has the values.
@@ -196,6 +198,7 @@ _README = Template("""\
 ```sh
 deploy local london $name      # on the sandbox on this machine: three Kubernetes regions and an AWS
 curl -H 'Host: $name.london.$local_domain' http://$ingress/
+ansible-playbook playbooks/deploy.yml -e "STAGE=local REGION=london APPLICATION=$name"   # the same, from Ansible
 deploy lint                    # mistakes in every app and environment, offline
 deploy explain $stage $region $name    # where each value comes from
 ```
@@ -247,10 +250,19 @@ def _files(answers: Answers) -> Iterator[tuple[str, str]]:
     rules = [_SOPS_RULE.format(stage=one, aws_region=aws_region, account=_ACCOUNT) for one in stages]
     yield ".sops.yaml", _SOPS.format(stage=STAGE, sandbox=keys) + "".join(rules)
     yield ".gitignore", _GITIGNORE
+    yield from _playbooks()
     yield (
         "README.md",
         _README.substitute(name=name, stage=stage, region=region, local_domain=DNS_DOMAIN, ingress=REGIONS[0].ingress),
     )
+
+
+def _playbooks() -> Iterator[tuple[str, str]]:
+    """The main job for those who come from ansible-playbook: the very files that this repository has."""
+    for path in sorted(_ANSIBLE.rglob("*")):
+        name = path.relative_to(_ANSIBLE).as_posix()
+        if path.is_file() and path.suffix in (".py", ".yml", ".cfg") and path.name != "__init__.py":
+            yield (name if path.suffix == ".cfg" else f"playbooks/{name}"), path.read_text("utf-8")
 
 
 def _local() -> Iterator[tuple[str, str]]:
