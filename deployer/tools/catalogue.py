@@ -164,6 +164,19 @@ _ALL = (
         ),
     ),
     Tool(
+        "buildkitd",
+        "a builder of one's own on this machine, which remote builds are tested with",
+        version="0.29.0",
+        at_least="0.13",
+        pattern=r"\bv(\d+\.\d+\.\d+)",
+        source=GoBuild(
+            "buildkitd",
+            "github.com/moby/buildkit/cmd/buildkitd",
+            "-X github.com/moby/buildkit/version.Version=v0.29.0",
+            3,
+        ),
+    ),
+    Tool(
         "kubectl",
         "for looking into a cluster by hand; we do not call it",
         ask=("version", "--client"),
@@ -237,4 +250,4 @@ SANDBOX = (
 )
 """What the sandbox needs besides."""
 
-OPTIONAL = ("kubectl", "helm4")
+OPTIONAL = ("kubectl", "helm4", "buildkitd")
