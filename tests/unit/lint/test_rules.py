@@ -25,6 +25,7 @@ MISTAKES = [
     ("undefined-variable", APP, "{{ DnsDomain }}", "{{ DnsDomian }}", 40, "did you mean DnsDomain?"),
     ("invalid-template", APP, "{{ DnsDomain }}", "{{ DnsDomain", 40, "Jinja2"),
     ("invalid-template", APP, "{{ DnsDomain }}", "{{ DnsDomain | uper }}", 40, "did you mean upper"),
+    ("invalid-hook", APP, "Helm:", "Hooks: {OnFailure: no.yml}\nHelm:", 7, "No such file"),
     ("circular-reference", PROD, '"example.test"', '"x{{ DnsDomain }}"', 1, "refers to itself"),
     ("wrong-type", PROD, "DnsDomain:", "Rollout: {Bake: soon}\nDnsDomain:", 1, "a number"),
     ("unknown-key", PROD, "DnsDomain:", "Rollout: {Bakes: 5}\nDnsDomain:", 1, "did you mean Bake"),
