@@ -28,4 +28,6 @@ class Positions:
 
 def without_breaks(text: str) -> str:
     """The flat text: no line breaks, nor what a line is indented with."""
-    return _LINE_BREAK.sub("", text) if "\n" in text or "\r" in text else text
+    if "\n " in text or "\n\t" in text or "\r" in text:
+        return _LINE_BREAK.sub("", text)
+    return text.replace("\n", "")  # ten times as fast

@@ -17,6 +17,7 @@ MARK = "***"
 """What stands in the place of a secret."""
 
 _SHORTEST_OVER_LINES = 8
+_HEAD = 4
 
 Span = tuple[int, int]
 
@@ -87,6 +88,7 @@ class Search:
 
         self._patterns = sorted({pattern for value in values for pattern in patterns(value)} - public)
         self._automaton = BytesAhoCorasick([_bytes(pattern) for pattern in self._patterns])
+        self._heads = frozenset(pattern[:_HEAD] for pattern in self._patterns)
         self.longest = max(map(len, self._patterns), default=0)
 
     def spans(self, text: str) -> list[Span]:
@@ -115,6 +117,8 @@ class Search:
         """The length of the longest end of a text (without line breaks) that may be the beginning of a secret."""
         for start in range(max(0, len(flat) - self.longest + 1), len(flat)):
             tail = flat[start:]
+            if len(tail) >= _HEAD and tail[:_HEAD] not in self._heads:  # as nearly all are
+                continue
             index = bisect_right(self._patterns, tail)  # the first that is more than the tail
             if index < len(self._patterns) and self._patterns[index].startswith(tail):
                 return len(tail)
