@@ -21,6 +21,9 @@ from deployer.plan.stored import members_of
 
 _DNS = "dns: "
 
+Identity = tuple[str, str | None, str]
+"""Kind, namespace and name: an object is the same at another API version."""
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -66,7 +69,7 @@ def preview(plan: TargetPlan, seen: Seen, mask: Mask) -> Preview:
             if (effect := pods_change(key, live, wanted)) is not None and not refused:
                 pods.append(effect)
     unchanged = len(members) - len(changes)
-    changes += [objects.deleted(key, wrote.get(_identity(key))) for key in plan.deletions]
+    changes += [objects.deleted(key, _written(key, wrote, seen)) for key in plan.deletions]
     return Preview(
         objects=tuple(changes),
         unchanged=unchanged,
@@ -114,12 +117,17 @@ def _wanted(key: ObjectKey, manifest: Json, live: Json, before: Json | None, see
     return result
 
 
-def _by_identity(seen: Seen) -> dict[tuple[str, str | None, str], Json]:
+def _by_identity(seen: Seen) -> dict[Identity, Json]:
     """The manifests of the newest revision."""
     if seen.current is None:
         return {}
     found = members_of(seen.current, seen.prepared.namespace)
     return {_identity(key): content for key, content in found.items()}
+
+
+def _written(key: ObjectKey, wrote: dict[Identity, Json], seen: Seen) -> Json | None:
+    """The manifest of an object that goes; its key need not know the release's namespace."""
+    return wrote.get(_identity(key)) or wrote.get((key.kind, seen.prepared.namespace, key.name))
 
 
 def _hooks(hooks: Iterable[Json], plan: TargetPlan) -> Iterator[str]:
@@ -131,5 +139,5 @@ def _hooks(hooks: Iterable[Json], plan: TargetPlan) -> Iterator[str]:
             yield f"{hook['kind']}/{hook['metadata']['name']} ({', '.join(due)})"
 
 
-def _identity(key: ObjectKey) -> tuple[str, str | None, str]:
+def _identity(key: ObjectKey) -> Identity:
     return key.kind, key.namespace, key.name

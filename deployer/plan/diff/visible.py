@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,9 @@ from deployer.plan.paths import Named, Path, path_text
 
 _SECRET_DATA = ("data", "stringData")
 _SECRET_NAMES = ("secretName", "name")
+
+_TELLING = re.compile("auth|credential|key|pass|private|secret|token", re.IGNORECASE)
+"""Names of variables whose values in the cluster may be secrets that no file knows."""
 
 Mask = Callable[[str], str]
 """The text without the secrets that are known."""
@@ -48,6 +52,10 @@ class Sides:
                 # The Secret has another name where any of what it holds has changed, maybe not this.
                 return _of_secret(entry, use, before, after)
             literal = isinstance(after, dict) and "value" in after
+            if literal and path == entry:
+                return self.change((*path, "value"), None, after["value"])
+            if literal and old is not None and self._shown(old) == old and _TELLING.search(str(entry[-1])):
+                old = MARK  # somebody may have moved it out of the secrets, or another tool have had it in the open
             if not literal and isinstance(before, dict) and "value" in before:
                 # What is a value no more may have been a secret of its time, which no file knows today.
                 return FieldChange(path_text(entry), _change(before, after), new=self._shown(after))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -38,16 +39,12 @@ def served(manifest: Json, **status: Any) -> Json:
 
 
 def previewed(
-    new: list[Json],
-    old: list[Json] = (),
-    *,
-    live: list[Json] | None = None,
-    plan: TargetPlan | None = None,  # type: ignore[assignment]
+    new: Sequence[Json], old: Sequence[Json] = (), *, live: list[Json] | None = None, plan: TargetPlan | None = None
 ) -> Preview:
     """The preview of going from manifests to manifests on a server that does what it is told."""
     present = {object_key(one, "default"): one for one in (live if live is not None else [served(one) for one in old])}
     keys = tuple(object_key(one, "default") for one in new)
-    gone = tuple(key for key in (object_key(one, "default") for one in old) if key not in keys)
+    gone = tuple(object_key(one, None) for one in old if object_key(one, "default") not in keys)
     answers = {key: served(one) for key, one in zip(keys, new, strict=True) if key in present}
     prepared = PreparedManifests("default", tuple(new), tuple(map(canonical_text, new)))
     record = DeploymentRecord("d-1", "web", "prod", "london", version="1.0", tag="1.0-abc")
@@ -136,6 +133,7 @@ def test_texts_of_several_lines_are_told_whole() -> None:
 
 
 def test_what_is_new_and_what_goes() -> None:
+    """Keys of what goes know no namespace where the manifests did not say it."""
     claim: Json = {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
@@ -186,7 +184,18 @@ def test_a_value_that_goes_may_have_been_a_secret_of_its_time() -> None:
 
 
 def test_a_plain_value_is_told() -> None:
-    assert fields(previewed([in_env("new")], [in_env("old")])) == {f"{PASSWORD}.value": ("old", "new")}
+    level = [deployment(env=[{"name": "LEVEL", "value": value}]) for value in ("old", "new")]
+    place = f"{PASSWORD.replace('PASSWORD', 'LEVEL')}.value"
+    assert fields(previewed(level[1:], level[:1])) == {place: ("old", "new")}
+    assert fields(previewed(level[1:], [deployment()])) == {
+        place.replace("[LEVEL].value", ""): (None, level[1]["spec"]["template"]["spec"]["containers"][0]["env"])
+    }
+    more = deployment(env=[{"name": "LEVEL", "value": "new"}, {"name": "A", "value": "b"}])
+    assert fields(previewed([more], level[1:])) == {place.replace("LEVEL", "A"): (None, "b")}
+
+
+def test_what_looks_like_a_secret_in_the_cluster_is_not_told() -> None:
+    assert fields(previewed([in_env("changeme")], [in_env("swordfish")])) == {f"{PASSWORD}.value": (MARK, "changeme")}
 
 
 def test_the_content_of_secrets_is_told_by_key() -> None:
