@@ -100,3 +100,12 @@ def test_at_most_four_questions_are_asked_and_none_with_yes(
     assert main(["init", str(tmp_path / "silent"), "--yes"]) == 0
     assert "?" not in capsys.readouterr().err
     assert main(["init", str(tmp_path / "silent"), "--yes"]) == 2
+
+
+def test_its_playbooks_are_those_of_this_repository() -> None:
+    root = Path(__file__).parents[3]
+    made = files(checked("shop", "80", "prod.london", "example.com"))
+    names = [name for name in made if name.startswith("playbooks/")]
+    assert {"playbooks/deploy.yml", "playbooks/rollback.yml", "playbooks/action_plugins/deploy.py"} <= set(names)
+    for name in (*names, "ansible.cfg"):
+        assert made[name] == (root / name).read_text()
