@@ -22,7 +22,7 @@ KEYS = (
 )
 """Keys that stand in an app file alone."""
 
-OVERRIDES = ("Slack", "HealthCheck", "Rollout")
+OVERRIDES = ("Slack", "Webhook", "HealthCheck", "Rollout")
 """Keys of group_vars that an app may have too; they are merged over those."""
 
 GROUP_KEYS = frozenset(
@@ -58,6 +58,9 @@ def check_file(content: MappingNode) -> list[ConfigurationError]:
             errors.append(
                 ConfigurationError(f"the key {key} must be a text", where=entry.location, hint="put it in quotes")
             )
+        elif key == "Profiles" and isinstance(entry.value, MappingNode):
+            hint = "put them there, and list the names of those that the app chooses: Profiles: [NAME]"
+            errors.append(ConfigurationError("profiles belong in group_vars", where=entry.location, hint=hint))
         elif key in GROUP_KEYS:
             errors.append(ConfigurationError(f"{key} belongs in group_vars, not in an app file", where=entry.location))
         elif key not in known and (guesses := near(key, known, closeness=_TOO_CLOSE)):

@@ -18,7 +18,7 @@ from jinja2.environment import Template
 from jinja2.exceptions import TemplateSyntaxError
 from jinja2.nativetypes import NativeCodeGenerator
 
-from deployer.config.lazy import as_text
+from deployer.config.lazy import as_text, plain, settle
 from deployer.config.suggestions import did_you_mean
 from deployer.errors import ConfigurationError, Location
 
@@ -45,7 +45,7 @@ def joined(values: Iterable[Any]) -> Any:
     parts = list(values)
     told = [part for part in parts if not isinstance(part, str) or part.strip()]
     if len(told) == 1 and not isinstance(told[0], str):
-        return told[0]
+        return plain(settle(told[0]))  # here, so that what is undefined fails in the macro
     return "".join(part if isinstance(part, str) else as_text(part) for part in parts)
 
 

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, get_args
 
-from deployer.model import DockerSpec, HealthCheckSettings, RolloutSettings, Settings
+from deployer.config.docker import DEFAULTS as DOCKER_DEFAULTS
+from deployer.model import DockerSpec, HealthCheckSettings, RolloutSettings, Settings, WebhookSettings
 from deployer.model.hooks import HookEvent, Hooks
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -25,6 +26,24 @@ def group_vars_schema() -> Schema:
         "description": "A mapping with a key per app, merged over all layers.",
         "additionalProperties": {"type": ["object", "string", "number", "boolean", "array", "null"]},
     }
+    docker = _of(DockerSpec)
+    schema["$defs"] |= {"DockerCache": docker["$defs"]["DockerCache"]}
+    schema["properties"]["Docker"] = {
+        "type": "object",
+        "description": "How images are built, for all apps that have a Docker part.",
+        "properties": {key: docker["properties"][key] for key in sorted(DOCKER_DEFAULTS)},
+        "additionalProperties": False,
+    }
+    kinds: Schema = {"type": "object", "additionalProperties": {"type": "object"}}
+    schema["properties"]["Defaults"] = {
+        "description": "Parts of manifests beneath those of every app: kind (or Pod, *) → part (docs/profiles.md).",
+        **kinds,
+    }
+    schema["properties"]["Profiles"] = {
+        "type": "object",
+        "description": "Parts of manifests that apps choose by name: profile → kind (or Pod, *) → part.",
+        "additionalProperties": kinds,
+    }
     return _finished(
         schema, "group_vars of deploy", "Variables of a stage or region; other keys are variables of yours."
     )
@@ -40,6 +59,7 @@ def app_schema() -> Schema:
         "Docker": docker,
         "HealthCheck": _of(HealthCheckSettings),
         "Rollout": _of(RolloutSettings),
+        "Webhook": _of(WebhookSettings),
         "Hooks": _hooks(),
     }
     definitions: Schema = {}
@@ -66,6 +86,10 @@ def app_schema() -> Schema:
                 "type": "array",
                 "items": {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9._-]*$"},
                 "description": "Groups that it belongs to: deploy STAGE REGION --group NAME.",
+            },
+            "Profiles": {
+                "description": "Profiles of group_vars that lie beneath the manifests; later ones win.",
+                "anyOf": [{"type": "array", "items": _TEXT}, _TEMPLATE],
             },
             "Version": {"type": ["string", "integer"], "description": "The version that is deployed."},
             "Tag": {

@@ -75,6 +75,15 @@ RULES: dict[str, Rule] = {
     "ingress-backend": Rule("error", "An Ingress leads to a port that its Service does not have."),
     "probe-port": Rule("error", "A probe asks a port name that its container does not have."),
     "duplicate-host": Rule("error", "Two apps or stages use the same host and path."),
+    "unknown-profile": Rule("error", "An app chooses a profile that group_vars does not define."),
+    "unused-profile": Rule(
+        "warning", "No app chooses a profile, or a kind in one is misspelt.", "remove it, or is a name misspelt?"
+    ),
+    "replicas-and-autoscaler": Rule(
+        "warning", "A workload that an autoscaler scales sets its replicas itself.", "leave replicas out"
+    ),
+    "volume-on-spot": Rule("warning", "A workload on spot nodes claims a volume."),
+    "grace-on-spot": Rule("warning", "A workload on spot nodes takes longer to end than the notice of two minutes."),
     "missing-limits": Rule("warning", "A container has no memory limit or no requests."),
     "missing-probe": Rule("warning", "A container with ports has no readiness or liveness probe."),
     "secrets-plain-value": Rule("error", "A value among encrypted ones stands in plain text."),

@@ -25,6 +25,8 @@ def check(sources: Sequence[SourceManifest], findings: Findings, environment: st
             check_.service(source)
         elif kind == "Ingress":
             check_.ingress(source)
+        elif kind == "HorizontalPodAutoscaler":
+            check_.autoscaler(source)
         elif kind in ("PodDisruptionBudget", "NetworkPolicy"):
             check_.selector(source, ("spec", "podSelector" if kind == "NetworkPolicy" else "selector"))
         for path, container in containers(source.content):
@@ -49,6 +51,15 @@ class _Checks:
         labels = dig(source.content, (*path, "matchLabels"))
         if isinstance(labels, dict) and labels and self._pods and not any(self._chosen(labels)):
             self._add("selector-matches-nothing", source, path, "chooses none of this app's pods", _LABELS)
+
+    def autoscaler(self, source: SourceManifest) -> None:
+        """The workload that it scales leaves the number of its pods to it."""
+        kind, name = (dig(source.content, ("spec", "scaleTargetRef", key)) for key in ("kind", "name"))
+        for one in self._sources:
+            named = one.content["kind"] == kind and one.content["metadata"]["name"] == name
+            if named and dig(one.content, ("spec", "replicas")) is not None:
+                what = f"is set, so every deployment undoes what {source.title} has made of it"
+                self._add("replicas-and-autoscaler", one, ("spec", "replicas"), what, _REPLICAS)
 
     def _chosen(self, selector: Json) -> Iterator[Json]:
         for labels, manifest in self._pods:
@@ -123,6 +134,7 @@ class _Checks:
                 self._add("missing-probe", source, path, f"has no {' and no '.join(lacking)}", _PROBE)
 
 
+_REPLICAS = "leave replicas out (null where a profile gives them), and set minReplicas of the autoscaler"
 _LABELS = "compare it with the labels of the pods"
 _PROBE = "readinessProbe: {httpGet: {path: /, port: http}}"
 

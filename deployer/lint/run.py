@@ -19,6 +19,7 @@ from deployer.errors import DeployError, UsageError
 from deployer.lint import disabling, hosts
 from deployer.lint.finding import Finding
 from deployer.lint.hosts import Host
+from deployer.lint.profiles import check_unused
 from deployer.lint.repository import check_stages, check_usage
 from deployer.lint.targets import Linted, Linter
 
@@ -56,6 +57,7 @@ def lint(root: Path, applications: Sequence[str] = (), *, disable: Sequence[str]
     check_stages(repository, findings)
     hosts.check(result.hosts, findings)
     check_usage(result.documents, result.used, result.broken, findings, all_apps=set(names) >= set(repository.apps))
+    check_unused(result.documents, result.used, result.broken, findings, all_apps=set(names) >= set(repository.apps))
     disabled = settings.disable | frozenset(disable)
     return sorted(disabling.kept(findings.all(), root, disabled))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
@@ -22,7 +22,7 @@ from deployer.config.repository import APPS, Repository
 from deployer.config.standins import stand_in
 from deployer.config.templating import Templates
 from deployer.errors import ConfigurationError, DeployError, Location
-from deployer.lint import manifests, schema, secrets
+from deployer.lint import manifests, placement, schema, secrets
 from deployer.lint.collecting import Findings
 from deployer.lint.hosts import Host, hosts_of
 from deployer.lint.relations import check_relations
@@ -131,9 +131,10 @@ class Linter:
         if rendered is not None and settings is not None and app is not None:
             self._manifests(target, rendered, settings, app)
 
-    def _manifests(self, target: Target, rendered: Iterable[Manifest], settings: Settings, app: App) -> None:
+    def _manifests(self, target: Target, rendered: Sequence[Manifest], settings: Settings, app: App) -> None:
         findings, environment = self.result.findings, target.environment
         sources = []
+        chosen: dict[object, tuple[str, ...]] = {one.where: one.profiles for one in rendered}
         hidden: set[Location] = set()
         for one in rendered:
             sources.append(SourceManifest(one.content, one.where, one.locate, secrets=one.secrets))
@@ -150,6 +151,7 @@ class Linter:
             findings.warning(warning, environment)
         for source in prepared.sources:
             self._schemas.check(source, findings, environment, hidden)
+            placement.check(source, chosen.get(source.where, ()), findings, environment)
         manifests.check(prepared.sources, findings, environment)
         self.result.hosts += hosts_of(prepared.sources, target)
 

@@ -121,5 +121,30 @@ def test_a_key_that_is_not_there_is_answered_with_one_that_is_near(ask: Ask) -> 
     assert caught.value.hint == "did you mean Values.myapp.PASSWORD?"
 
 
+def test_a_manifest_shows_what_came_from_which_profile_and_what_that_overrode(ask: Ask, tmp_path: Path) -> None:
+    group = "Defaults: {ConfigMap: {data: {a: d, b: d, secret: '{{ Values.myapp.PASSWORD | upper }}'}}}\n"
+    group += "Profiles: {p: {ConfigMap: {data: {b: p, url: p}}}, other: {}}\n"
+    (tmp_path / "group_vars/all.yml").write_text(FILES["group_vars/all.yml"] + group)
+    app = FILES["apps/myapp.yml"].replace("Helm:", "Profiles: [p]\nHelm:")
+    (tmp_path / "apps/myapp.yml").write_text(app)
+    found = by_key(ask("Helm[0].data"))
+    assert found["Helm[0].data.a"].held.profile == "Defaults"
+    b, url, secret = (found[f"Helm[0].data.{key}"] for key in ("b", "url", "secret"))
+    assert (b.value, b.held.profile, [one.profile for one in b.overrode]) == ("p", "profile p", ["Defaults"])
+    assert (url.held.profile, [(one.profile, one.value) for one in url.overrode]) == ("", [("profile p", "p")])
+    assert secret.made_of == ("Values.myapp.PASSWORD",)
+    lines = list(explanation_lines(ask("Helm[0].data.b")))
+    assert lines[1:] == [
+        "    group_vars/all.yml:8:35 (profile p)",
+        '    overrode group_vars/all.yml:7:40 (Defaults): "d"',
+    ]
+    text = json.dumps(explanation_document([ask("Helm")]))
+    assert '"profile": "profile p"' in text
+    assert SECRET.upper() not in text
+    assert by_key(ask("Profiles"))["Profiles"].value == ["p"]
+    assert by_key(ask("Profiles.p.ConfigMap.data.b"))["Profiles.p.ConfigMap.data.b"].held.profile == "profile p"
+    assert ask().left_out == ("Helm", "Defaults", "Profiles.p", "Profiles.other", "Values.other")
+
+
 def test_lists_of_plain_values_are_one_value(ask: Ask) -> None:
     assert by_key(ask())["Order"].value == ["a", "b"]
