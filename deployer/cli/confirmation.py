@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
-from deployer.cli.shown_plan import confirm_shown, show, to_be_shown
+from deployer.cli.shown_plan import confirm_shown, to_be_shown
 from deployer.errors import HeldError, UsageError
 from deployer.model import Target
 from deployer.plan.steps import Plan, TargetPlan
@@ -79,13 +79,15 @@ def confirm_adoption(plan: Plan, *, yes: bool, pause: Callable[[], AbstractConte
     if not taking:
         confirm_deletions(plan, yes=yes, pause=pause)
         return
+    if not yes and (shown := to_be_shown(plan)):
+        confirm_shown(shown, answered_yes, pause=pause)
+        return
     lines = [
         line for one in taking for line in (f"{one.target.application} in {one.target.environment}:", *_indented(one))
     ]
     if not yes and not sys.stdin.isatty():
         raise HeldError("nothing was taken over", why="\n".join(lines), hint="add --yes if that is meant")
     with pause():
-        show(to_be_shown(plan) if not yes else ())
         sys.stderr.write("\n".join(lines) + "\n")
         confirmed = yes or answered_yes("Take it over?")
     if not confirmed:

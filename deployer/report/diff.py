@@ -105,7 +105,7 @@ def _parts(target: Planned, all_targets: Sequence[Planned]) -> Iterator[_Part]:
         yield _object(_short_images(one, target), pods.get(one.key))
     if preview.unchanged:
         count = preview.unchanged
-        yield _labelled("=", f"{count} object{'s' if count != 1 else ''} unchanged")
+        yield _labelled("", f"= {count} object{'s' if count != 1 else ''} unchanged")
     yield from _secrets(preview, all_targets)
     if preview.objects and not any(one.restarts for one in preview.pods):
         yield _labelled("restarts", "nothing" if _leaves_pods(preview) else "nothing that runs by now")
@@ -117,7 +117,7 @@ def _parts(target: Planned, all_targets: Sequence[Planned]) -> Iterator[_Part]:
 
 def _labelled(label: str, text: str) -> _Part:
     def lines(paint: Palette, width: int) -> Iterator[str]:
-        yield f"  {paint('dim', f'{label:<8}')} {printable(text)}"
+        yield f"  {paint('dim', f'{label:<8}')} {printable(text)}" if label else f"  {paint('dim', printable(text))}"
 
     return _Part(f"{label} {text}", lines)
 
