@@ -38,6 +38,7 @@ GROUP_KEYS = frozenset(
         "Ecr",
         "GitHub",
         "FingerprintKey",
+        "PlainKeys",
         "Values",
         "Defaults",
     }

@@ -6,6 +6,7 @@ that was encrypted (which ones is up to `encrypted_regex` and its like in .sops.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import Any
 
 from deployer.config.nodes import Entry, MappingNode, Node, Path, ScalarNode, SequenceNode, show_path
@@ -24,28 +25,39 @@ OPEN_BLOCKS = frozenset(
 """Top-level keys that are no secret, though encrypted."""
 
 
+PROTECTED = frozenset({"FingerprintKey", "Slack", "GitHub", "Webhook"})
+"""Top-level keys below which `PlainKeys` changes nothing: the tool never needs their secrets in the open."""
+
+
 def is_encrypted(document: MappingNode) -> bool:
     """Whether SOPS made this file: it has SOPS' metadata with a message authentication code."""
     entry = document.entries.get(METADATA)
     return entry is not None and isinstance(entry.value, MappingNode) and "mac" in entry.value.entries
 
 
-def with_positions(encrypted: MappingNode, values: Any, *, open_too: bool = False) -> MappingNode:
+def with_positions(
+    encrypted: MappingNode, values: Any, *, open_too: bool = False, plain: Collection[str] = ()
+) -> MappingNode:
     """The tree of decrypted values, each at the place where the encrypted file has it.
 
-    With `open_too`, what is open although encrypted (`Replicas`, `DnsDomain`, …) counts as secret, too.
+    With `open_too`, what is open although encrypted (`Replicas`, `DnsDomain`, …) counts as secret, too. `plain` are
+    names of further keys that are open, with everything below them (`PlainKeys` in group_vars).
     Raises ConfigurationError when the values are not those of this file: a value missing, empty or still encrypted
     must never be deployed.
     """
     if not isinstance(values, dict):
         raise ConfigurationError("SOPS gave no mapping for this file", where=encrypted.location)
     visible = {key: entry for key, entry in encrypted.entries.items() if key != METADATA}
-    tree = _node(MappingNode(visible, encrypted.file, 1, 1), values, (), open_too=open_too)
+
+    def is_secret(path: Path) -> bool:
+        return open_too or not _is_open(path, plain)
+
+    tree = _node(MappingNode(visible, encrypted.file, 1, 1), values, (), is_secret)
     assert isinstance(tree, MappingNode)  # noqa: S101 - a dict becomes a MappingNode
     return tree
 
 
-def _node(source: Node | None, value: Any, path: Path, file: str = "", *, open_too: bool) -> Node:
+def _node(source: Node | None, value: Any, path: Path, is_secret: Callable[[Path], bool], file: str = "") -> Node:
     file = source.file if source else file
     line, column = (source.line, source.column) if source else (None, None)
     if isinstance(source, MappingNode) != isinstance(value, dict) or isinstance(source, SequenceNode) != isinstance(
@@ -61,7 +73,7 @@ def _node(source: Node | None, value: Any, path: Path, file: str = "", *, open_t
             {
                 key: Entry(
                     by_text[str(key)].location,
-                    _node(by_text[str(key)].value, item, (*path, key), file, open_too=open_too),
+                    _node(by_text[str(key)].value, item, (*path, key), is_secret, file),
                 )
                 for key, item in value.items()
             },
@@ -74,9 +86,7 @@ def _node(source: Node | None, value: Any, path: Path, file: str = "", *, open_t
         if len(items) != len(value):
             raise _mismatch(source, path)
         return SequenceNode(
-            tuple(
-                _node(items[index], item, (*path, index), file, open_too=open_too) for index, item in enumerate(value)
-            ),
+            tuple(_node(items[index], item, (*path, index), is_secret, file) for index, item in enumerate(value)),
             file,
             line,
             column,
@@ -88,14 +98,16 @@ def _node(source: Node | None, value: Any, path: Path, file: str = "", *, open_t
             where=source.location if source else None,
             hint="run `deploy doctor`; the file may have been made by a broken merge",
         )
-    return ScalarNode(value, file, line, column, secret=was_encrypted and (open_too or not _is_open(path)))
+    return ScalarNode(value, file, line, column, secret=was_encrypted and is_secret(path))
 
 
 def _is_ciphertext(value: Any) -> bool:
     return isinstance(value, str) and value.startswith(_CIPHERTEXT)
 
 
-def _is_open(path: Path) -> bool:
+def _is_open(path: Path, plain: Collection[str]) -> bool:
+    if path[0] not in PROTECTED and any(part in plain for part in path):
+        return True
     return path[0] in OPEN_BLOCKS or path[:2] == ("Slack", "Channel") or (path[0] == "Values" and path[-1] in OPEN_KEYS)
 
 

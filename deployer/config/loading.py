@@ -12,6 +12,7 @@ from deployer.config import apps, document, encrypted, variables
 from deployer.config.evaluation import Evaluator
 from deployer.config.layers import Layer, layer_files, merge
 from deployer.config.nodes import MappingNode
+from deployer.config.plain_keys import plain_keys
 from deployer.config.settings import AwsAccess, ChooseProfile, aws_access
 from deployer.config.templating import Templates
 from deployer.errors import ConfigurationError, DeployError, Location, raise_all
@@ -55,6 +56,7 @@ class LayerReader:
         self._documents: dict[Path, MappingNode] = {}
         self._decrypting: dict[Path, Future[Any]] = {}
         self._decrypted: dict[Path, MappingNode] = {}
+        self._plain_keys: dict[Path, frozenset[str]] = {}
 
     def __enter__(self) -> LayerReader:
         return self
@@ -77,6 +79,8 @@ class LayerReader:
         own = self._access(plain, stage, region)
         for layer in layers:
             if layer.secret and layer.path not in self._decrypting:
+                shared = [one for one in plain if layer.region or one.region is None]
+                self._plain_keys[layer.path] = plain_keys(merge([self._read(one) for one in shared]))
                 access = own if layer.region else self._shared_access(plain, stage) or own
                 self._decrypting[layer.path] = self._pool.submit(
                     self._decrypt, layer.path, profile=access.profile, config_file=access.config_file
@@ -119,7 +123,10 @@ class LayerReader:
             return content
         if layer.path not in self._decrypted:
             values = self._decrypting[layer.path].result()
-            self._decrypted[layer.path] = encrypted.with_positions(content, values, open_too=self._open_too)
+            plain = self._plain_keys[layer.path]
+            self._decrypted[layer.path] = encrypted.with_positions(
+                content, values, open_too=self._open_too, plain=plain
+            )
         return self._decrypted[layer.path]
 
     def _shared_access(self, plain: Sequence[Layer], stage: str) -> AwsAccess | None:

@@ -51,7 +51,7 @@ def advice(stage: str) -> str:
     """What is said of a stage that has no key of its own."""
     return (
         f"{stage} has no FingerprintKey: Secrets are named with a random key that each cluster keeps (Secret/{NAME}); "
-        f"`openssl rand -hex 32 | deploy secrets set {stage} FingerprintKey` gives the stage one of its own"
+        f"`deploy secrets set {stage} FingerprintKey --generate` gives the stage one of its own"
     )
 
 

@@ -130,4 +130,5 @@ class Settings:
     ecr: EcrSettings = field(default_factory=EcrSettings)
     git_hub: GitHubSettings = field(default_factory=GitHubSettings)
     fingerprint_key: Secret | None = None
+    plain_keys: tuple[str, ...] = ()
     confirm: bool = False

@@ -105,6 +105,13 @@ class Namespace:
             found.append(Stored(content["version"], labels["status"], labels, record, content["manifest"]))
         return sorted(found, key=lambda revision: revision.number)
 
+    def uses(self, revision: Stored, text: str) -> bool:
+        """Whether a revision names a Secret that holds this text, outside the release."""
+        secrets = self.all("Secret", "app.kubernetes.io/managed-by=deployer")
+        encoded = base64.b64encode(text.encode()).decode()
+        names = [one["metadata"]["name"] for one in secrets if encoded in one["data"].values()]
+        return any(name in revision.manifest for name in names)
+
     def snapshot(self) -> Json:
         """Everything that a deployment might change: kind and name → what identifies its state."""
         seen: Json = {}

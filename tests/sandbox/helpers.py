@@ -74,6 +74,7 @@ class Project:
             for name, region in ADDRESSES.items()
         }
         self.token = f"xoxb-{self.name}"
+        self.fingerprint_key: str | None = "5d1c0e7f9ab24c3e8f60d1b2a3c4e5f6"
         self.values: Json = {"GREETING": f"hello from {self.name}"}
         self.app: Json = web_app(self.name, list(clusters))
 
@@ -115,7 +116,7 @@ class Project:
             write_yaml(self.root / f"group_vars/local.{name}.yml", content)
         write_yaml(self.root / f"apps/{self.name}.yml", self.app)
         secrets = {
-            "FingerprintKey": "5d1c0e7f9ab24c3e8f60d1b2a3c4e5f6",
+            **({"FingerprintKey": self.fingerprint_key} if self.fingerprint_key else {}),
             "Slack": {"Token": self.token},
             "Values": {self.name: self.values},
         }

@@ -107,7 +107,9 @@ def test_a_changed_value_makes_a_new_revision_of_the_same_image(deployed: Projec
     before, pods = deployed.revisions[-1], pod_names(deployed.cluster, deployed.name)
     deployed.values["GREETING"] = unique("changed")
     done = deployed.deploy("--json").expect(0)
-    assert done.target["changes"] == [f"Deployment/{deployed.name}: containers[main].env[GREETING].value"]
+    assert done.target["changes"] == [
+        f"Deployment/{deployed.name}: containers[main].env[GREETING].valueFrom.secretKeyRef.name"
+    ]
     after = deployed.revisions[-1]
     assert (after.number, after.verified) == (before.number + 1, True)
     assert after.record["digest"] == before.record["digest"]
@@ -162,9 +164,11 @@ def test_a_plan_changes_nothing(deployed: Project) -> None:
     deployed.values["GREETING"] = unique("planned")
     planned = deployed.deploy("--plan", "--json").expect(0)
     assert planned.target["outcome"] == "planned"
-    assert planned.target["changes"] == [f"Deployment/{name}: containers[main].env[GREETING].value"]
+    assert planned.target["changes"] == [
+        f"Deployment/{name}: containers[main].env[GREETING].valueFrom.secretKeyRef.name"
+    ]
     with_code = deployed.run(*plan, "--exit-code").expect(3)
-    assert "env[GREETING].value" in with_code.stdout
+    assert "env[GREETING].valueFrom.secretKeyRef.name" in with_code.stdout
     new_image = deployed.run(*plan, "--version", "2").expect(0)
     assert f"{name}:2-" in new_image.stdout
     for done in (planned, with_code):

@@ -78,7 +78,7 @@ def has_it(project: Project) -> dict[str, bool]:
     """Which regions run what the files ask for now; all have something good."""
     newest = {name: cluster.revisions(project.name)[-1] for name, cluster in project.clusters.items()}
     assert all(one.verified for one in newest.values())
-    return {name: project.values["GREETING"] in one.manifest for name, one in newest.items()}
+    return {name: project.clusters[name].uses(one, project.values["GREETING"]) for name, one in newest.items()}
 
 
 def test_nothing_to_repair(running: Project) -> None:
@@ -197,7 +197,7 @@ def test_a_rollback_that_is_stopped_goes_back_to_what_ran(slow: Project) -> None
     assert done.code == 128 + SIGTERM, done.output
     assert done.target["outcome"] == "interrupted"
     assert [(one.number, one.verified) for one in slow.revisions] == [(1, True), (2, True), (3, False), (4, False)]
-    assert slow.values["GREETING"] in slow.revisions[-1].manifest
+    assert slow.cluster.uses(slow.revisions[-1], slow.values["GREETING"])
     assert recover(slow).expect(0).target["outcome"] == "repaired"
     assert is_good(slow)
 

@@ -61,7 +61,9 @@ def test_back_and_forth_and_to_what_runs_already(project: Project) -> None:
     before = project.cluster.snapshot()
     planned = rollback(project, "--plan").expect(0)
     assert planned.target["outcome"] == "planned"
-    assert planned.target["changes"] == [f"Deployment/{project.name}: containers[main].env[GREETING].value"]
+    assert planned.target["changes"] == [
+        f"Deployment/{project.name}: containers[main].env[GREETING].valueFrom.secretKeyRef.name"
+    ]
     assert project.cluster.snapshot() == before
 
     done = rollback(project).expect(0)

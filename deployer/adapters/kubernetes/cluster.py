@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from deployer.adapters.kubernetes.access import denied
+from deployer.adapters.kubernetes.alternatives import STRATEGIC, instead
 from deployer.adapters.kubernetes.api import Api, unknown_kind
 from deployer.adapters.kubernetes.kubeconfig import Kubeconfig
 from deployer.adapters.kubernetes.preview import APPLY, as_applied, is_hook, manager_of
@@ -98,9 +99,14 @@ class KubernetesCluster:
                 # Existence is looked at last: the manifest itself has passed.
                 return manifest if is_hook(manifest) else self.preview(manifest, self.get(key) or manifest)
         else:
-            query |= {"fieldManager": manager_of(live), "force": "true"}
+            body, content_type = as_applied(manifest, live), APPLY
+            query["fieldManager"] = manager_of(live)
+            if (patch := instead(body, live)) is not None:
+                body, content_type = patch, STRATEGIC
+            else:
+                query["force"] = "true"
             response = self._api.connection.request(
-                "PATCH", self._api.path(key, resource), query=query, body=as_applied(manifest, live), content_type=APPLY
+                "PATCH", self._api.path(key, resource), query=query, body=body, content_type=content_type
             )
         if response.status_code == 404 and not status_of(response).get("details", {}).get("name"):
             raise unknown_kind(key)
