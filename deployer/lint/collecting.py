@@ -15,7 +15,6 @@ from deployer.plan.manifests import ManifestWarning
 _BY_MESSAGE = (
     ("invalid-hook", r"^the hook playbook |^Hooks\.\w+\[\d+\] is a secret"),
     ("unknown-profile", r"^there is no profile "),
-    ("invalid-hook", r"^the hook playbook |^Hooks\.\w+\[\d+\] is a secret"),
     ("undefined-variable", r" is undefined$|^(?!.*manifest).* has no \S+$|uses what is not defined"),
     ("invalid-template", r"template|filter|\btest\b|lookups|now\(\)|cannot be used here"),
     ("unknown-key", r" is not known$|belongs? in "),
