@@ -157,6 +157,8 @@ class Configuration:
         for name, secret in (
             ("Slack.Token", settings.slack.token),
             ("Slack.WebhookUrl", settings.slack.webhook_url),
+            ("Webhook.Url", settings.webhook.url),
+            ("Webhook.Secret", settings.webhook.secret),
             ("GitHub.Token", settings.git_hub.token),
             ("FingerprintKey", settings.fingerprint_key),
         ):

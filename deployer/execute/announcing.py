@@ -34,7 +34,7 @@ class Announcer:
         self._start(announcement)
         late = self._wait(max(0.0, min(_PATIENCE, deadline - monotonic())))
         if late:
-            self._warnings.setdefault(-1, "Slack did not answer in time: it may not know how this ended")
+            self._warnings.setdefault(-1, "Slack or a webhook did not answer in time: it may not know how this ended")
         return list(dict.fromkeys(self._warnings.values()))
 
     def _start(self, announcement: Announcement) -> None:

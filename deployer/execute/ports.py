@@ -243,11 +243,15 @@ class Account(Protocol):
 
 @dataclass(frozen=True)
 class Announcement:
-    """What a notifier shows. `blocks` are Slack blocks, `text` their plain form; `thread` goes below as a reply."""
+    """What a notifier shows. `blocks` are Slack blocks, `text` their plain form; `thread` goes below as a reply.
+
+    `report` is the JSON document of a command that has ended (docs/json.md).
+    """
 
     text: str
     blocks: tuple[Json, ...] = ()
     thread: tuple[str, ...] = ()
+    report: Json | None = None
 
 
 class Notifier(Protocol):

@@ -68,6 +68,10 @@ class Services(Protocol):
         """Where a deployment is announced; `channel` is the app's own, if it has one."""
         ...
 
+    def webhook(self, settings: Settings) -> Notifier:
+        """Where the report of a command is posted; asked for only where there is such a place."""
+        ...
+
     def git_commit(self) -> str | None:
         """The deployment repository's commit, `-dirty` appended where files differ; None outside git."""
         ...

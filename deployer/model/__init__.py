@@ -21,6 +21,7 @@ from deployer.model.settings import (
     RolloutSettings,
     Settings,
     SlackSettings,
+    WebhookSettings,
 )
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "Target",
     "TargetResult",
     "Verdict",
+    "WebhookSettings",
     "WorkloadState",
     "pascal_case",
 ]

@@ -30,6 +30,15 @@ class SlackSettings:
 
 
 @dataclass(frozen=True)
+class WebhookSettings:
+    """Where the JSON report of each command goes when it ends. With a `Secret` it is signed (docs/events.md)."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+    url: Secret | None = None
+    secret: Secret | None = None
+
+
+@dataclass(frozen=True)
 class HealthCheckSettings:
     """How the regional host is asked from outside. Times are in seconds.
 
@@ -124,6 +133,7 @@ class Settings:
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
     namespace: str = "default"
     slack: SlackSettings = field(default_factory=SlackSettings)
+    webhook: WebhookSettings = field(default_factory=WebhookSettings)
     dns: DnsSettings = field(default_factory=DnsSettings)
     health_check: HealthCheckSettings = field(default_factory=HealthCheckSettings)
     rollout: RolloutSettings = field(default_factory=RolloutSettings)

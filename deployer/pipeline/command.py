@@ -121,8 +121,10 @@ class Command:
 
     def announcer(self, configured: Sequence[Configured]) -> Announcer:
         """Tells every channel that these targets announce to, each once."""
-        distinct = {(one.settings.slack, one.app.slack_channel): one for one in configured}
-        return Announcer([self.services.notifier(one.settings, one.app.slack_channel) for one in distinct.values()])
+        channels = {(one.settings.slack, one.app.slack_channel): one for one in configured}
+        webhooks = {one.settings.webhook: one for one in configured if one.settings.webhook.url}
+        notifiers = [self.services.notifier(one.settings, one.app.slack_channel) for one in channels.values()]
+        return Announcer([*notifiers, *(self.services.webhook(one.settings) for one in webhooks.values())])
 
     def begin(self, plan: Plan, configured: Sequence[Configured]) -> Announcer:
         """Announce what the command is about to do, if anything; the announcer that can tell how it ends."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from deployer.execute.ports import Announcement
 from deployer.model import SUCCESSES, DeploymentResult, Json, TargetResult
 from deployer.plan.steps import Plan, TargetPlan
+from deployer.report.document import json_document
 from deployer.report.partial import partial_lines
 from deployer.report.terminal import evidence_lines
 from deployer.report.words import absence_text, duration, pods, short_image
@@ -61,7 +62,7 @@ def finished(result: DeploymentResult) -> Announcement:
     lines = [_ended(target) for target in result.targets]
     lines += [_escape("\n".join(partial_lines(one))) for one in result.partial]
     message = _message(headline, lines, _context(result.deployment_id, result.git_commit))
-    return Announcement(message.text, message.blocks, tuple(_evidence(result.targets)))
+    return Announcement(message.text, message.blocks, tuple(_evidence(result.targets)), json_document(result))
 
 
 def _planned(target: TargetPlan) -> str:

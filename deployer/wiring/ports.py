@@ -137,6 +137,13 @@ class Ports(Held):
 
         return MaskedNotifier(SlackNotifier(settings.slack, channel), self._masker.mask)
 
+    def webhook(self, settings: Settings) -> Notifier:
+        """The team's own webhook."""
+        from deployer.adapters.slack import MaskedNotifier
+        from deployer.adapters.webhook import WebhookNotifier
+
+        return MaskedNotifier(WebhookNotifier(settings.webhook), self._masker.mask)
+
     def account(self, settings: Settings) -> str:
         """The account that STS names, which must be the one in `AwsEcrPrefix`."""
         from deployer.adapters.aws.account import StsAccount

@@ -19,4 +19,5 @@ class MaskedNotifier:
         """Announce it masked."""
         blocks = mask_texts(announcement.blocks, self._mask)
         thread = tuple(map(self._mask, announcement.thread))
-        return self._notifier.announce(Announcement(self._mask(announcement.text), tuple(blocks), thread))
+        report = mask_texts(announcement.report, self._mask) if announcement.report is not None else None
+        return self._notifier.announce(Announcement(self._mask(announcement.text), tuple(blocks), thread, report))

@@ -99,6 +99,9 @@ class Scene:
     def notifier(self, settings: Settings, channel: str | None) -> Any:
         return SimpleNamespace(announce=lambda told: None)
 
+    def webhook(self, settings: Settings) -> Any:
+        raise NotImplementedError
+
     def git_commit(self) -> str | None:
         return None
 

@@ -131,6 +131,9 @@ class World:
     def notifier(self, settings: Settings, channel: str | None) -> Any:
         return SimpleNamespace(announce=self.told.append)
 
+    def webhook(self, settings: Settings) -> Any:
+        raise NotImplementedError
+
     def git_commit(self) -> str | None:
         return "abc"
 
