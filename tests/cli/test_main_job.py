@@ -97,7 +97,7 @@ class Repository:
             env=environment,
             capture_output=True,
             text=True,
-            stdin=subprocess.DEVNULL,
+            stdin=options.pop("stdin", subprocess.DEVNULL),
             timeout=120,
             check=False,
         )
@@ -319,3 +319,28 @@ def test_a_reader_that_goes_away(repository: Repository) -> None:
     assert done.returncode == 128 + 13
     assert b"Traceback" not in done.stderr
     assert b"BrokenPipe" not in done.stderr
+
+
+def test_what_stands_after_two_dashes_is_for_hooks(repository: Repository) -> None:
+    done = repository.deploy(*JOB, "--json", "--", "-e", "debug=1")
+    assert done.returncode == 2
+    assert "is for hooks" in json.loads(done.stdout)["errors"][0]["what"]
+    assert "site: no Hooks" in done.stderr
+    repository.replace("apps/site.yml", "Helm:\n", "Hooks: {OnFailure: page.yml}\nHelm:\n")
+    error = repository.error(2, *JOB)
+    assert error["where"].startswith("apps/site.yml:8:") and "No such file" in error["why"]
+
+
+def test_variables_come_from_standard_input(repository: Repository) -> None:
+    with (repository.root / "stdin").open("w+b") as stdin:
+        stdin.write(b'{"Values": {"site": {"GREETING": "Hi"}}}')
+        stdin.seek(0)
+        done = repository.deploy("explain", *JOB, "Values.site.GREETING", "-e", "@-", stdin=stdin)
+    assert done.returncode == 0, done.stderr
+    assert "Hi" in done.stdout
+    with (repository.root / "stdin").open("w+b") as stdin:
+        stdin.write(b"[1]")
+        stdin.seek(0)
+        done = repository.deploy("explain", *JOB, "Values.site.GREETING", "-e", "@-", stdin=stdin)
+    assert done.returncode == 2
+    assert "must be a mapping" in done.stderr
