@@ -16,6 +16,7 @@ from deployer.errors import UsageError
 if TYPE_CHECKING:
     from deployer.cli.masked import MaskingSink
     from deployer.config import Configuration
+    from deployer.model import Json
     from deployer.wiring import Wiring
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -53,12 +54,12 @@ def render(
         mask = (lambda text: text) if show_secrets else wiring.mask
         files: dict[str, str] = {}
         for one in configurations:
-            files |= _files(one, wiring, sink, mask)
+            files |= _files(one, wiring, sink, mask, show_secrets=show_secrets)
     _write(files, out)
 
 
 def _files(
-    configuration: Configuration, wiring: Wiring, sink: MaskingSink, mask: Callable[[str], str]
+    configuration: Configuration, wiring: Wiring, sink: MaskingSink, mask: Callable[[str], str], *, show_secrets: bool
 ) -> dict[str, str]:
     """Relative path → masked text, for one target."""
     import yaml
@@ -80,7 +81,25 @@ def _files(
     files[f"{prefix}/manifests.yml"] = yaml.safe_dump_all(
         mask_texts(prepared.objects, mask), sort_keys=False, allow_unicode=True, width=120
     )
+    if prepared.lifted:
+        lifted = [_with_texts(one) if show_secrets else _without_texts(one) for one in prepared.lifted]
+        files[f"{prefix}/secrets.yml"] = yaml.safe_dump_all(lifted, sort_keys=False, allow_unicode=True, width=120)
     return files
+
+
+def _without_texts(secret: Json) -> Json:
+    """A lifted Secret with its keys alone: also texts that are too short to be masked anywhere are none to be shown."""
+    from deployer.masking import MARK
+
+    return {**secret, "data": dict.fromkeys(secret["data"], MARK)}
+
+
+def _with_texts(secret: Json) -> Json:
+    """A lifted Secret as somebody would write it."""
+    import base64
+
+    texts = {name: base64.b64decode(value).decode("utf-8", "replace") for name, value in secret["data"].items()}
+    return {**{name: value for name, value in secret.items() if name != "data"}, "stringData": texts}
 
 
 def _write(files: dict[str, str], out: Path | None) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from deployer.config import Configuration
+from deployer.errors import NotPermitted
 from deployer.events import Sink
 from deployer.execute.image_ports import DockerContext
+from deployer.execute.lifted import stored
+from deployer.execute.ports import Cluster
 from deployer.execute.services import Services
-from deployer.model import Image, Secret
+from deployer.model import App, Image, Secret, Settings
 from deployer.plan.manifests import PreparedManifests, SourceManifest, prepare
 from deployer.plan.manifests.lifted import texts_of
 
@@ -38,3 +41,11 @@ def prepared_manifests(
     prepared = prepare(sources, configuration.settings, configuration.app, image, key)
     services.keep_secret(texts_of(prepared.lifted))
     return prepared
+
+
+def keep_lifted(services: Services, cluster: Cluster, settings: Settings, app: App) -> None:
+    """Mask what earlier deployments have lifted into Secrets: it may be in no file any more. One question."""
+    try:
+        services.keep_secret(texts_of(stored(cluster, settings.namespace, app.app_name)))
+    except NotPermitted:
+        return  # nor may anybody read Helm's releases then, and that is told better

@@ -32,6 +32,7 @@ from deployer.execute.work import Work
 from deployer.model import Revision, Target, TargetResult
 from deployer.model.recovery import PartialFleet
 from deployer.pipeline.command import Command, CommandRequest, Conclusion
+from deployer.pipeline.preparing import keep_lifted
 from deployer.pipeline.traffic import traffic_of
 from deployer.plan.manifests import PreparedManifests
 from deployer.plan.order import Order
@@ -96,6 +97,9 @@ class Recovering:
         revisions = releases.revisions(configuration.app.app_name, configuration.settings.namespace)
         # What they hold may have been secret in its time, and is in no file any more.
         self._services.keep_secret(text for one in revisions for text in secret_texts(one))
+        if revisions:
+            cluster = self._ports[configuration.target].cluster
+            keep_lifted(self._services, cluster, configuration.settings, configuration.app)
         return revisions
 
     def _work(self, configuration: Configuration) -> Work:

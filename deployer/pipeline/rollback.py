@@ -24,6 +24,7 @@ from deployer.execute.services import Services
 from deployer.execute.work import Work
 from deployer.model import Outcome, Revision, Target, TargetResult
 from deployer.pipeline.command import Command, CommandRequest, Conclusion
+from deployer.pipeline.preparing import keep_lifted
 from deployer.pipeline.previewing import with_way_back
 from deployer.pipeline.traffic import Wish, one_by_one, traffic_of
 from deployer.plan.order import Order
@@ -106,7 +107,11 @@ class Rollback:
         accounts: list[Question[tuple[Revision, ...] | None]] = [
             (one.target, partial(self._services.check_account, one.settings, one.target)) for one in places
         ]
-        answers = ask_each([*reads, *accounts])
+        lifted: list[Question[tuple[Revision, ...] | None]] = [
+            (one.target, partial(keep_lifted, self._services, one.ports.cluster, one.settings, one.app))
+            for one in places
+        ]
+        answers = ask_each([*reads, *accounts, *lifted])
         failures += answers.failures
         read = zip(places, answers.values[: len(places)], strict=True)
         releases = {place.target: revisions for place, revisions in read if revisions is not None}
