@@ -10,7 +10,7 @@ from typing import Any
 
 from deployer.cli.messages import show_error
 from deployer.errors import DeployError, ErrorGroup, interruption
-from deployer.events import Event, OutputLine, PhaseFinished, RolloutProgress, Sink, WarningRaised
+from deployer.events import DownloadProgress, Event, OutputLine, PhaseFinished, RolloutProgress, Sink, WarningRaised
 from deployer.masking.document import mask_texts
 from deployer.model import WorkloadState
 
@@ -41,6 +41,8 @@ class MaskingSink:
                 return replace(event, text=self._mask(event.text), hint=self._mask(event.hint))
             case PhaseFinished():
                 return replace(event, detail=self._mask(event.detail))
+            case DownloadProgress():
+                return replace(event, source=self._mask(event.source))
             case RolloutProgress():
                 return replace(event, workloads=tuple(map(self._workload, event.workloads)))
             case _:

@@ -2,7 +2,7 @@
 
 from deployer.cli.masked import MaskingSink, masked_error
 from deployer.errors import DeploymentFailed, ErrorGroup
-from deployer.events import OutputLine, PhaseFinished, RolloutProgress, WarningRaised
+from deployer.events import DownloadProgress, OutputLine, PhaseFinished, RolloutProgress, WarningRaised
 from deployer.masking import Masker
 from deployer.masking.document import mask_texts
 from deployer.model import ObjectKey, PodState, Target, WorkloadState
@@ -24,11 +24,12 @@ def test_every_text_of_an_event_is_masked() -> None:
         WarningRaised(SAID, hint=SAID),
         PhaseFinished("rollout", 1.0, detail=SAID),
         RolloutProgress(TARGET, (workload,)),
+        DownloadProgress(SAID, 1, 2),
     ):
         sink.emit(event)
-    assert len(recorder.events) == 4
+    assert len(recorder.events) == 5
     assert SECRET not in repr(recorder.events)
-    assert repr(recorder.events).count("it said ***!") == 6
+    assert repr(recorder.events).count("it said ***!") == 7
 
 
 def test_every_text_of_an_error_is_masked() -> None:
