@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,10 +24,10 @@ SHOWN = Preview((ObjectChange(KEY, "change", (FieldChange("spec.replicas", "chan
 DATA = ObjectKey("apps/v1", "StatefulSet", "default", "db")
 
 
-def planned(preview: Preview | None = SHOWN, **more: object) -> Plan:
+def planned(preview: Preview | None = SHOWN, **more: Any) -> Plan:
     target = TargetPlan(
         Target("prod", "london", "web"), release_action="upgrade", reasons=("x",), preview=preview, **more
-    )  # type: ignore[arg-type]
+    )
     return Plan((target,))
 
 
@@ -36,7 +37,11 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]
     ours, theirs = pty.openpty()
     with os.fdopen(theirs) as stream:
         monkeypatch.setattr("sys.stdin", stream)
-        yield lambda text: os.write(ours, text.encode()) and None
+
+        def type_in(text: str) -> None:
+            os.write(ours, text.encode())
+
+        yield type_in
     os.close(ours)
 
 
