@@ -124,6 +124,11 @@ Namespace: "default"
 BaseImage: "public.ecr.aws/docker/library/busybox:1.37"
 HealthCheck: # how an app is asked from outside after its rollout
   Path: "/healthcheck"
+# Profiles: # parts of manifests that apps choose (`Profiles: [spot]`) and that lie beneath their own
+#   spot:
+#     Pod: # the pods of every workload
+#       spec:
+#         terminationGracePeriodSeconds: 90
 Values: # a mapping with a key per app
   $name:
     VERSION: "0.0.1"
