@@ -98,6 +98,19 @@ class Sink(Protocol):
         ...
 
 
+class Both:
+    """Passes events on to two sinks; what the second one raises does not keep the first one from hearing them."""
+
+    def __init__(self, first: Sink, second: Sink) -> None:
+        self._first = first
+        self._second = second
+
+    def emit(self, event: Event) -> None:
+        """Pass it on."""
+        self._first.emit(event)
+        self._second.emit(event)
+
+
 class Silence:
     """A sink for when nobody watches."""
 

@@ -18,6 +18,7 @@ from deployer.cli.messages import wants_colour
 from deployer.cli.output import print_answer, print_result
 from deployer.cli.shown_plan import width_of
 from deployer.cli.telling import telling
+from deployer.cli.tracing import traced
 from deployer.errors import ErrorGroup, InterruptedBySignal
 from deployer.execute.everywhere import CommandFor
 from deployer.model import SUCCESSES, DeploymentResult, TargetResult
@@ -72,8 +73,9 @@ def run(asked: Asked, story: Story | None = None) -> None:
 
     deployment = new_deployment_id()
     with Wiring(asked.directory, deployment) as wiring:
-        with masked_errors(wiring.mask):
+        with traced(wiring, asked.stage) as conclude, masked_errors(wiring.mask):
             result, signalled = (story or _deploy)(asked, deployment, wiring)
+            conclude(result)
         write = print_answer if asked.plan_only else print_result
         write(_report(result, asked, wiring.mask))
         raise typer.Exit(_exit_code(result, signalled, asked))

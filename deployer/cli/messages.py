@@ -54,6 +54,13 @@ def show_error(error: DeployError) -> None:
         sys.stderr.flush()
 
 
+def show_warning(text: str) -> None:
+    """Write a warning to standard error, where nothing else tells it."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(f"warning: {printable(text)}\n")
+        sys.stderr.flush()
+
+
 def wants_colour(stream: TextIO | None = None) -> bool:
     """Whether a stream (standard error) is a terminal that nobody has asked to stay plain (no-color.org)."""
     import os

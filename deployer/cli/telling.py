@@ -21,7 +21,7 @@ def telling(wiring: Wiring, *stages: str, verbose: bool = False) -> Iterator[tup
     Where one of `stages` is the sandbox's, it is running then. Raises UnreachableError when it does not run.
     """
     with display(verbose=verbose) as shown:
-        sink = MaskingSink(shown, wiring.mask)
+        sink = MaskingSink(wiring.watched(shown), wiring.mask)
         if SANDBOX_STAGE in stages:
             ready_sandbox(sink, wiring.root)
         yield shown, sink

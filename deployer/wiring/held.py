@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from deployer.config import Repository
 from deployer.errors import InterruptedBySignal
-from deployer.events import Sink
+from deployer.events import Both, Sink
 from deployer.masking import Masker
 from deployer.model import Holder, Settings
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from deployer.adapters.aws.session import Session, Sessions
+    from deployer.adapters.telemetry.traces import Traces
     from deployer.execute.ports import SecretsDecryptor
 
 
@@ -40,6 +41,7 @@ class Held:
         self._directory: Path | None = None
         self._commit: str | None = None
         self._asked_git = False
+        self._traces: Traces | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -77,6 +79,20 @@ class Held:
 
                 self._commit, self._asked_git = commit(self.root), True
             return self._commit
+
+    def begin_traces(self, command: str, stage: str) -> Traces | str | None:
+        """A trace of this command, where the environment asks for it; a warning where there can be none."""
+        from deployer.adapters.telemetry import asked_for, begin
+
+        if asked_for(os.environ):
+            begun = begin(command, self._deployment, stage, self.mask, os.environ)
+            self._traces = None if isinstance(begun, str) else begun
+            return begun
+        return None
+
+    def watched(self, sink: Sink) -> Sink:
+        """The sink, with the trace listening that has begun."""
+        return Both(self._traces, sink) if self._traces is not None else sink
 
     def who(self) -> str:
         """Who deploys, and where from."""
