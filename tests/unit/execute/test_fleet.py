@@ -25,6 +25,7 @@ from deployer.model import (
     Target,
     TargetResult,
 )
+from deployer.model.changes import FieldChange, ObjectChange, Preview
 from deployer.plan.manifests import PreparedManifests
 from deployer.plan.manifests.canonical import canonical_text
 from deployer.plan.order import Order
@@ -78,6 +79,7 @@ class Scene:
         self.lock_wait = lock_wait
         self.planned_again: list[str] = []
         self.deletes_later: tuple[ObjectKey, ...] = ()
+        self.changes_later: Preview | None = None
 
     def fleet(self) -> Fleet:
         members = [Member(region.work(), partial(self.again, region)) for region in self.regions.values()]
@@ -87,6 +89,7 @@ class Scene:
         self.planned_again.append(region.target.region)
         newest = region.releases.stored[0].number
         region.plan = replace(region.plan, current_revision=newest, deletions=self.deletes_later)
+        region.plan = replace(region.plan, preview=self.changes_later)
         return region.work()
 
     def run(self) -> dict[str, TargetResult]:
@@ -155,6 +158,19 @@ def test_waiting_never_deletes_data_that_nobody_was_asked_about() -> None:
     scene.deletes_later = (claim,)
     assert set(scene.outcomes().values()) == {"not started"}
     assert scene.done == []
+
+
+@pytest.mark.parametrize(("live", "outcome"), [("shown", "deployed"), ("another", "not started")])
+def test_what_somebody_has_agreed_to_is_done_only_to_what_was_shown(live: str, outcome: str) -> None:
+    def preview(value: str) -> Preview:
+        return Preview((ObjectChange(KEY, "change", (FieldChange("data.a", "changed", value, "b"),)),))
+
+    scene = Scene()
+    region = scene.regions["seoul"]
+    region.plan = replace(region.plan, preview=preview("shown"))
+    region.releases.stored.insert(0, make_revision(2))
+    scene.changes_later = preview(live)
+    assert set(scene.outcomes().values()) == {outcome}
 
 
 def test_waves_follow_each_other() -> None:
