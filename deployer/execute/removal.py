@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from deployer.errors import DeployError, DeploymentFailed, HeldError
 from deployer.execute.attempt import Attempt
 from deployer.execute.dns.withdrawing import WITHDRAWAL
+from deployer.execute.lifted import stored
 from deployer.execute.parallel import values_of
 from deployer.execute.ports import Cluster
 from deployer.execute.restore import Place
@@ -29,16 +31,19 @@ _MIDDLEMEN: Mapping[str, tuple[str, str]] = {"Deployment": ("apps/v1", "ReplicaS
 
 def look(place: Place, revisions: Sequence[Revision]) -> Removal:
     """What removing a release does, from what is live. Changes nothing."""
-    if not revisions:
-        return Removal()
     name, namespace, cluster = place.app.app_name, place.settings.namespace, place.ports.cluster
+    found = stored(cluster, namespace, name)
+    lifted = tuple(ObjectKey("v1", "Secret", namespace, one["metadata"]["name"]) for one in found)
+    if not revisions:
+        return Removal(lifted=lifted)
     live = _live(cluster, list(members_of(revisions[0], namespace)))
     older = _live(cluster, older_objects(revisions, namespace))
     claims = (
         cluster.list("v1", "PersistentVolumeClaim", namespace) if any(key.kind == "StatefulSet" for key in live) else ()
     )
     uids = frozenset(_uid(content) for key, content in live.items() if key.kind in POD_TEMPLATES)
-    return removal_of(revisions, (name, namespace), live=live, older=older, claims=claims, uids=uids)
+    removal = removal_of(revisions, (name, namespace), live=live, older=older, claims=claims, uids=uids)
+    return replace(removal, lifted=lifted)
 
 
 def take_away(attempt: Attempt, clock: Callable[[], float] = time.monotonic) -> None:

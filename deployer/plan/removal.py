@@ -22,7 +22,7 @@ class Removal:
 
     `goes` are the objects that Helm deletes, `strays` those of older revisions that it no longer knows and that are the
     release's by their own marks. `kept` stays, with its reason; `lost` are volume claims that go with their data.
-    `uids` are of everything whose pods are waited for.
+    `uids` are of everything whose pods are waited for; `lifted` are Secrets beside the release that go with it.
     """
 
     goes: tuple[ObjectKey, ...] = ()
@@ -30,6 +30,7 @@ class Removal:
     kept: Mapping[ObjectKey, str] = field(default_factory=dict)
     lost: tuple[ObjectKey, ...] = ()
     uids: frozenset[str] = frozenset()
+    lifted: tuple[ObjectKey, ...] = ()
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -38,6 +39,7 @@ class Removal:
         return (
             *(f"{key}: {'removed with its data' if key in lost else 'removed'}" for key in self.goes),
             *(f"{key}: removed (of an older revision)" for key in self.strays),
+            *(f"{key}: removed" for key in self.lifted),
             *(f"{key}: removed with its data" for key in self.lost if key not in self.goes),
             *(f"{key}: kept, {why}" for key, why in self.kept.items()),
         )
@@ -92,6 +94,11 @@ def removal_of(
 
 def plan_removal(target: Target, revisions: Sequence[Revision], removal: Removal, place: str) -> TargetPlan:
     """The removal as a plan, to be shown, confirmed and carried out; `place` says where the release would be."""
+    if not revisions and removal.lifted:
+        reasons = (f"there is no release {place}, but Secrets of it are left",)
+        return TargetPlan(
+            target, release_action="uninstall", reasons=reasons, changes=removal.lines, deletions=removal.lifted
+        )
     if not revisions:
         return TargetPlan(target, reasons=(f"there is no release {place}",))
     current = revisions[0]
@@ -103,7 +110,12 @@ def plan_removal(target: Target, revisions: Sequence[Revision], removal: Removal
         current_revision=current.number,
         reasons=(f"{state}{made_by}",),
         changes=removal.lines,
-        deletions=(*removal.goes, *removal.strays, *(key for key in removal.lost if key not in removal.goes)),
+        deletions=(
+            *removal.goes,
+            *removal.strays,
+            *removal.lifted,
+            *(key for key in removal.lost if key not in removal.goes),
+        ),
     )
 
 

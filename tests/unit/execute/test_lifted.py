@@ -12,12 +12,14 @@ from deployer.events import WarningRaised
 from deployer.execute.attempt import Attempt
 from deployer.execute.fingerprint_key import NAME, cluster_key, save
 from deployer.execute.lifted import clear_up, missing, provide, refuse_gone
+from deployer.execute.removal import look
+from deployer.execute.restore import Place
 from deployer.execute.work import RegionPorts, Work
 from deployer.model import App, DeploymentRecord, Json, ObjectKey, Settings, Target
 from deployer.plan.manifests import PreparedManifests
 from deployer.plan.manifests.canonical import canonical_text
 from deployer.plan.manifests.lifted import secret_of
-from deployer.plan.removal import Removal
+from deployer.plan.removal import Removal, plan_removal
 from deployer.plan.steps import TargetPlan
 from tests.fakes import FakeCluster, FakeLocks, FakeProber, FakeReleases, RecordingSink, make_revision
 
@@ -213,3 +215,16 @@ def test_a_key_made_by_others_meanwhile_is_told() -> None:
     provide(scene.attempt)
     assert "made by somebody else" in scene.warnings[0]
     assert key_of(one) in scene.cluster.objects
+
+
+def test_what_an_interrupted_removal_left_is_seen_and_planned() -> None:
+    left = secret("left")
+    scene = Scene(there=(left,))
+    work = scene.attempt.work
+    place = Place(TARGET, work.settings, work.app, work.ports)
+    removal = look(place, ())
+    assert removal.lifted == (key_of(left),)
+    plan = plan_removal(TARGET, (), removal, "myapp in namespace apps")
+    assert plan.release_action == "uninstall"
+    assert plan.changes == (f"{key_of(left)}: removed",)
+    assert plan_removal(TARGET, (), Removal(), "myapp").release_action == "none"
