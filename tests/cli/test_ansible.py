@@ -121,6 +121,39 @@ def test_check_mode_plans_and_diff_mode_shows_what_changes(repository: Repositor
     assert "Deployment/site: replicas" in output
 
 
+def test_a_plan_is_shown_as_a_difference(repository: Repository) -> None:
+    fields = [
+        {"field": "spec.replicas", "change": "changed", "old": 2, "new": 3, "secret": False},
+        {"field": "spec.env[TOKEN]", "change": "changed", "old": None, "new": None, "secret": True},
+        {"field": "spec.x", "change": "added", "old": None, "new": {"a": "é"}, "secret": False},
+    ]
+    plan = {
+        "image": {"oldTag": "1-a", "newTag": "1-b"},
+        "objects": [
+            {"object": "Deployment/site", "action": "change", "facts": [], "fields": fields},
+            {"object": "Job/new", "action": "create", "facts": ["runs once"], "fields": []},
+        ],
+        "secrets": [{"name": "TOKEN", "change": "changed", "before": "5f0c", "after": "77aa"}],
+        "dns": ["a record of site.example.test"],
+    }
+    repository.answer(0, target("planned", plan=plan))
+    code, output = repository.run("deploy", "--check", "--diff")
+    assert code == 0, output
+    for line in (
+        "--- before: london site: Deployment/site",
+        "-tag: 1-a",
+        "+tag: 1-b",
+        "-spec.replicas: 2",
+        "+spec.replicas: 3",
+        '+spec.x: {"a": "é"}',
+        "+runs once: Job/new",
+        "-TOKEN: 5f0c",
+        "+TOKEN: 77aa",
+        "a record of site.example.test",
+    ):
+        assert f"\n{line}\n" in output, line
+
+
 def test_a_failure_tells_what_where_and_what_next(repository: Repository) -> None:
     error = {"what": "site did not become ready", "where": "prod london", "why": "crash loop", "hint": "look at it"}
     repository.answer(1, target("rolled back", errors=[error]))

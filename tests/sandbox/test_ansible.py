@@ -86,7 +86,7 @@ def hook(project: Project, name: str, *tasks: Json) -> str:
         "vars": {"journal": str(project.root / "journal"), "entry": known, "Outcome": None, "Error": {}},
         "tasks": [JOURNAL, *tasks],
     }
-    write_yaml(project.root / f"playbooks/{name}.yml", [play])  # type: ignore[arg-type]
+    write_yaml(project.root / f"playbooks/{name}.yml", [play])
     return f"playbooks/{name}.yml"
 
 

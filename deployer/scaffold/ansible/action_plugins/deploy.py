@@ -69,7 +69,7 @@ class ActionModule(ActionBase):
         result.update(document)
         result.update(outcome(code, document, child.last_words))
         if self._task.diff:
-            result["diff"] = [difference(target) for target in document.get("targets", ()) if told(target)]
+            result["diff"] = [one for target in document.get("targets", ()) for one in differences(target)]
         return result
 
     def _extra_variables(self, asked):
@@ -238,16 +238,48 @@ def error_lines(error):
             yield f"{label:>5}: " + str(error[key]).replace("\n", "\n       ")
 
 
-def told(target):
-    """Whether a target has something to show as a difference."""
-    return target.get("diff") or target.get("changes") or target.get("reasons")
+def differences(target):
+    """What `--diff` shows of a target: value by value in a plan, else by key. Secrets have fingerprints at most."""
+    place = f"{target.get('region')} {target.get('application')}"
+    plan = target.get("plan")
+    if not plan:
+        if lines := [*target.get("reasons", ()), *target.get("changes", ())]:
+            yield {"prepared": "\n".join([place, *map(str, lines), ""])}
+        return
+    image = plan.get("image")
+    if image:
+        yield sides(f"{place}: image", [("", "tag", image.get("oldTag"), image.get("newTag"))])
+    for one in plan.get("objects", ()):
+        fields = [
+            (
+                change["change"],
+                change["field"],
+                *(("***", "***") if change["secret"] else (change["old"], change["new"])),
+            )
+            for change in one.get("fields", ())
+        ]
+        if not fields:
+            before, after = (one["object"], None) if one["action"] == "delete" else (None, one["object"])
+            fields = [("", one["action"], before, after), *(("", fact, before, after) for fact in one.get("facts", ()))]
+        yield sides(f"{place}: {one['object']}", fields)
+    changed = [one for one in plan.get("secrets", ()) if one["change"] != "same"]
+    if changed:
+        lines = [(one["change"], one["name"], one.get("before") or "***", one.get("after") or "***") for one in changed]
+        yield sides(f"{place}: fingerprints of secrets", lines)
+    if plan.get("dns"):
+        yield {"prepared": "\n".join([f"{place}: DNS", *plan["dns"], ""])}
 
 
-def difference(target):
-    """What `--diff` shows of a target: by key where the command says no more."""
-    lines = target.get("diff") or [*target.get("reasons", ()), *target.get("changes", ())]
-    text = lines if isinstance(lines, str) else "\n".join(map(str, lines))
-    return {"prepared": f"{target.get('region')} {target.get('application')}\n{text}\n"}
+def sides(header, fields):
+    """The two sides of a difference, a line for each field; a side that has no such field has no line."""
+    before = [f"{name}: {shown(old)}\n" for how, name, old, _ in fields if how != "added" and old is not None]
+    after = [f"{name}: {shown(new)}\n" for how, name, _, new in fields if how != "removed" and new is not None]
+    return {"before_header": header, "after_header": header, "before": "".join(before), "after": "".join(after)}
+
+
+def shown(value):
+    """A value in a line."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def plain(value):
