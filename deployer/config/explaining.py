@@ -13,6 +13,7 @@ from deployer.config.evaluation import Evaluator
 from deployer.config.layers import Layer, layer_files, merge
 from deployer.config.lazy import Omitted
 from deployer.config.loading import Decrypt, LayerReader
+from deployer.config.named import entry_at, find, parts
 from deployer.config.nodes import Entry, MappingNode, Node, Path, ScalarNode, SequenceNode, locate, show_path
 from deployer.config.nodes import scalars as scalars_of
 from deployer.config.profiles import Library
@@ -169,7 +170,7 @@ class _Explainer:
             return
         if key.partition("[")[0].partition(".")[0] == "Helm":
             self._root = self._evaluator.root = profiles.apply(self._evaluator, self._library).root
-        found = _find(self._root, key) or _find(self._library.root, key)
+        found = find(self._root, key) or find(self._library.root, key)
         if found is None:
             yield self._elsewhere(key)
         else:
@@ -182,7 +183,7 @@ class _Explainer:
             return value
         default = _defaults().get(key, self)
         if default is not self:
-            return Explained(_parts(key), default, Held(default, None), origin="the tool's default")
+            return Explained(parts(key), default, Held(default, None), origin="the tool's default")
         raise UsageError(f"there is no {key} here", hint=did_you_mean(key, self._keys()))
 
     def _builtin(self, name: str) -> Explained | None:
@@ -249,7 +250,7 @@ class _Explainer:
                 continue
             if target in seen:
                 continue
-            entry = _entry_at(self._root, path) or Entry(locate(self._root, path), target)
+            entry = entry_at(self._root, path) or Entry(locate(self._root, path), target)
             yield self._explained(entry, path, seen)
 
     def secret_texts(self, documents: Sequence[MappingNode], found: Sequence[Explained]) -> Iterator[str]:
@@ -277,55 +278,6 @@ def _as_written(node: Node) -> Any:
         case SequenceNode():
             return [_as_written(item) for item in node.items]
     return node.value
-
-
-def _parts(key: str) -> Path:
-    """`Helm[0].spec` → `('Helm', 0, 'spec')`."""
-    parts: list[Any] = []
-    for word in key.replace("[", ".[").split("."):
-        index = word[1:-1] if word.startswith("[") and word.endswith("]") else ""
-        parts.append(int(index) if index.isascii() and index.isdigit() else index.strip("'\"") or word)
-    return tuple(part for part in parts if part != "")
-
-
-def _find(root: MappingNode, key: str) -> tuple[Path, Entry] | None:
-    """The entry that a dotted path names. Keys may have dots in them themselves (`kubernetes.io/ingress.class`)."""
-    return _walk(root, key, ())
-
-
-def _walk(node: Node, rest: str, path: Path) -> tuple[Path, Entry] | None:
-    rest = rest.removeprefix(".") if path else rest
-    if isinstance(node, MappingNode):
-        for key, entry in node.entries.items():
-            for name in (str(key), f"['{key}']", f'["{key}"]'):
-                if rest == name:
-                    return (*path, key), entry
-                if rest.startswith((f"{name}.", f"{name}[")) and (
-                    found := _walk(entry.value, rest[len(name) :], (*path, key))
-                ):
-                    return found
-    if isinstance(node, SequenceNode):
-        for index, item in enumerate(node.items):
-            name = f"[{index}]"
-            if rest == name:
-                return (*path, index), Entry(item.location, item)
-            if rest.startswith(name) and (found := _walk(item, rest[len(name) :], (*path, index))):
-                return found
-    return None
-
-
-def _entry_at(root: MappingNode, path: Path) -> Entry | None:
-    node: Node = root
-    entry: Entry | None = None
-    for part in path:
-        if isinstance(node, MappingNode) and part in node.entries:
-            entry = node.entries[part]
-        elif isinstance(node, SequenceNode) and isinstance(part, int) and part < len(node.items):
-            entry = Entry(node.items[part].location, node.items[part])
-        else:
-            return None
-        node = entry.value
-    return entry
 
 
 def _defaults() -> dict[str, Any]:

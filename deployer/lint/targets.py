@@ -12,7 +12,7 @@ from deployer.config import manifests as manifests_of
 from deployer.config import settings as settings_of
 from deployer.config.configuration import NO_IMAGE
 from deployer.config.docker import refuse_secrets
-from deployer.config.evaluation import FROM_ENVIRONMENT, Evaluator
+from deployer.config.evaluation import Evaluator
 from deployer.config.failures import no_lookups
 from deployer.config.layers import DIRECTORY, Layer, merge
 from deployer.config.loading import LayerReader
@@ -28,6 +28,7 @@ from deployer.lint.hosts import Host, hosts_of
 from deployer.lint.relations import check_relations
 from deployer.lint.repository import check_environments
 from deployer.model import App, Settings, Target
+from deployer.model.basics import FROM_ENVIRONMENT
 from deployer.plan.manifests import CannotLift, SourceManifest, prepare
 
 T = TypeVar("T")
