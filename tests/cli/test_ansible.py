@@ -146,7 +146,7 @@ def test_a_plan_is_shown_as_a_difference(repository: Repository) -> None:
         "-spec.replicas: 2",
         "+spec.replicas: 3",
         '+spec.x: {"a": "é"}',
-        "+runs once: Job/new",
+        "+Job/new: runs once",
         "-TOKEN: 5f0c",
         "+TOKEN: 77aa",
         "a record of site.example.test",

@@ -259,8 +259,8 @@ def differences(target):
             for change in one.get("fields", ())
         ]
         if not fields:
-            before, after = (one["object"], None) if one["action"] == "delete" else (None, one["object"])
-            fields = [("", one["action"], before, after), *(("", fact, before, after) for fact in one.get("facts", ()))]
+            facts, gone = [one["action"], *one.get("facts", ())], one["action"] == "delete"
+            fields = [("removed" if gone else "added", one["object"], fact, fact) for fact in facts]
         yield sides(f"{place}: {one['object']}", fields)
     changed = [one for one in plan.get("secrets", ()) if one["change"] != "same"]
     if changed:
