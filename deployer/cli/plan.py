@@ -25,7 +25,7 @@ def plan(
     verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
-    """Show what a deployment would change, by key and never by value, and change nothing."""
+    """Show what a deployment would change, value by value but for secrets, and change nothing."""
     run(
         Asked(
             stage=stage,
