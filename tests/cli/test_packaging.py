@@ -27,6 +27,7 @@ def test_lock_files_name_no_host_and_hash_everything() -> None:
     for lock in (
         ROOT / "requirements/runtime.txt",
         ROOT / "requirements/development.txt",
+        ROOT / "requirements/telemetry.txt",
         ROOT / "deployer/sandbox/requirements.txt",
     ):
         text = lock.read_text()
@@ -35,6 +36,17 @@ def test_lock_files_name_no_host_and_hash_everything() -> None:
         pinned = [line for line in pins if line and not line.lstrip().startswith("#")]
         assert len(pinned) > 20
         assert [line for line in pinned if "==" not in line or "--hash=sha256:" not in line] == []
+
+
+def test_the_lock_with_telemetry_is_the_runtime_lock_and_the_extra() -> None:
+    def pins(name: str) -> set[str]:
+        text = (ROOT / f"requirements/{name}.txt").read_text()
+        return {line.split()[0] for line in text.splitlines() if "==" in line}
+
+    runtime, telemetry = pins("runtime"), pins("telemetry")
+    assert runtime <= telemetry
+    assert {line.partition("==")[0] for line in telemetry - runtime} >= {"opentelemetry-sdk", "protobuf"}
+    assert not any(line.startswith("opentelemetry") for line in runtime)
 
 
 def test_the_runtime_lock_has_every_dependency_of_the_package() -> None:

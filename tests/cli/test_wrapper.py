@@ -343,3 +343,13 @@ def test_a_missing_lock_file(checkout: Checkout) -> None:
     done = checkout.run()
     assert done.returncode == 2
     assert "runtime.txt cannot be read" in done.stderr
+
+
+def test_extras_have_an_environment_of_their_own(checkout: Checkout) -> None:
+    checkout.told()
+    (checkout.lock.parent / "telemetry.txt").write_text("# nothing, and telemetry\n")
+    checkout.told(env={"DEPLOY_EXTRAS": "telemetry"})
+    assert len(list(checkout.environments.glob("*/.complete"))) == 2
+    done = checkout.run(env={"DEPLOY_EXTRAS": "telemetri"})
+    assert done.returncode == 2
+    assert "DEPLOY_EXTRAS knows no telemetri" in done.stderr

@@ -68,4 +68,4 @@ def test_nobody_who_listens_keeps_a_deployment_from_its_success(project: Project
     done = project.deploy(env={"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}).expect(0)
     assert "the webhook was not told: it cannot be connected to" in done.stderr
     assert done.stderr.count("collector") == 1
-    assert project.revisions[-1].revision == 1
+    assert len(project.revisions) == 1
