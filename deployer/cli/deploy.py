@@ -6,19 +6,24 @@ from typing import Annotated
 
 import typer
 
+from deployer.cli.choosing import choice_of
 from deployer.cli.commands import HOOK_ARGUMENTS
 from deployer.cli.confirmation import check_force
 from deployer.cli.main_job import Asked, run
 from deployer.cli.options import (
-    Applications,
     AsJson,
+    AtOnce,
     Bake,
+    ChangedSince,
     Debug,
     Directory,
     Drain,
+    Everything,
     ExtraVars,
     Force,
+    Group,
     LockWait,
+    MaybeApplications,
     OnFailureOption,
     Reason,
     Region,
@@ -40,7 +45,11 @@ def deploy(
     context: typer.Context,
     stage: Stage,
     region: Region,
-    applications: Applications,
+    applications: MaybeApplications = None,
+    everything: Everything = False,
+    group: Group = None,
+    changed_since: ChangedSince = None,
+    at_once: AtOnce = None,
     version: Version = None,
     extra_vars: ExtraVars = None,
     plan: Annotated[bool, typer.Option("--plan", help="Stop after the plan: show what would change.")] = False,
@@ -72,7 +81,8 @@ def deploy(
         Asked(
             stage=stage,
             region=region,
-            applications=tuple(applications),
+            choice=choice_of(applications, everything, group, changed_since, version),
+            at_once=at_once,
             version=version,
             extra_vars=tuple(extra_vars or ()),
             plan_only=plan,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
+from deployer.cli.choosing import Choice
 from deployer.cli.confirmation import confirm_deletions
 from deployer.cli.invocation import command_for
 from deployer.cli.masked import masked_errors, masked_json
@@ -37,7 +38,9 @@ class Asked:
 
     stage: str
     region: str
-    applications: tuple[str, ...]
+    applications: tuple[str, ...] = ()
+    choice: Choice | None = None
+    at_once: int | None = None
     version: str | None = None
     extra_vars: tuple[str, ...] = ()
     plan_only: bool = False
@@ -109,10 +112,15 @@ def deployment_for(asked: Asked, deployment: str, repeat: CommandFor | None = No
 
 def _deploy(asked: Asked, deployment: str, wiring: Wiring) -> Conclusion:
     with telling(wiring, asked.stage, verbose=asked.verbose) as (shown, sink):
-        loaded = wiring.load_each(asked.stage, asked.region, asked.applications, asked.version, asked.extra_vars, sink)
-        traffic = Wish(asked.drain, asked.force, asked.reason)
+        selection = (asked.choice or Choice(asked.applications)).selection(wiring, asked.version, asked.extra_vars)
+        loaded = wiring.load_selected(asked.stage, asked.region, selection, asked.version, asked.extra_vars, sink)
         request = deployment_for(
-            asked, deployment, rebuild=asked.rebuild, traffic=traffic, hook_arguments=asked.hook_arguments
+            asked,
+            deployment,
+            rebuild=asked.rebuild,
+            traffic=Wish(asked.drain, asked.force, asked.reason),
+            hook_arguments=asked.hook_arguments,
+            at_once=asked.at_once,
         )
         confirm = partial(confirm_deletions, yes=asked.yes, pause=shown.paused)
         return Deployment(request, loaded, wiring, sink, confirm).run()

@@ -14,6 +14,22 @@ from deployer.plan.order import OnFailure
 Stage = Annotated[str, typer.Argument(metavar="STAGE", help="dev, preprod, prod, … or local: the sandbox")]
 Region = Annotated[str, typer.Argument(metavar="REGION", help="a region, a comma list of them, or `all`")]
 Applications = Annotated[list[str], typer.Argument(metavar="APP...", help="apps, each a file apps/APP.yml")]
+MaybeApplications = Annotated[
+    list[str] | None, typer.Argument(metavar="[APP...]", help="apps, each a file apps/APP.yml; or one of the options")
+]
+Everything = Annotated[bool, typer.Option("--all", help="All apps that the stage has in these regions.")]
+Group = Annotated[str | None, typer.Option("--group", metavar="NAME", help="The apps whose `Groups` has this name.")]
+ChangedSince = Annotated[
+    str | None,
+    typer.Option(
+        "--changed-since",
+        metavar="GITREF",
+        help="Of these apps, or of all, those whose manifests or image content differ from this commit's.",
+    ),
+]
+AtOnce = Annotated[
+    int | None, typer.Option("--parallel", metavar="N", min=1, max=64, help="How many apps to change at a time (8).")
+]
 Application = Annotated[str, typer.Argument(metavar="APP", help="an app, a file apps/APP.yml")]
 Version = Annotated[str | None, typer.Option("--version", help="Deploy this version instead of the app's `Version`.")]
 ExtraVars = Annotated[

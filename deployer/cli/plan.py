@@ -6,8 +6,22 @@ from typing import Annotated
 
 import typer
 
+from deployer.cli.choosing import choice_of
 from deployer.cli.main_job import Asked, run
-from deployer.cli.options import Applications, AsJson, Debug, Directory, ExtraVars, Region, Stage, Verbose, Version
+from deployer.cli.options import (
+    AsJson,
+    ChangedSince,
+    Debug,
+    Directory,
+    Everything,
+    ExtraVars,
+    Group,
+    MaybeApplications,
+    Region,
+    Stage,
+    Verbose,
+    Version,
+)
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -16,7 +30,10 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def plan(
     stage: Stage,
     region: Region,
-    applications: Applications,
+    applications: MaybeApplications = None,
+    everything: Everything = False,
+    group: Group = None,
+    changed_since: ChangedSince = None,
     version: Version = None,
     extra_vars: ExtraVars = None,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when anything would change.")] = False,
@@ -30,7 +47,7 @@ def plan(
         Asked(
             stage=stage,
             region=region,
-            applications=tuple(applications),
+            choice=choice_of(applications, everything, group, changed_since, version),
             version=version,
             extra_vars=tuple(extra_vars or ()),
             plan_only=True,

@@ -13,6 +13,9 @@ from deployer.model import Target
 
 T = TypeVar("T")
 
+_AT_ONCE = 24
+"""Questions on their way at a time: more only wait for each other."""
+
 Question = tuple[Target, Callable[[], T]]
 
 Failure = tuple[Target, DeployError]
@@ -36,8 +39,8 @@ class Answers(Generic[T]):
 
 
 def ask_each(questions: Sequence[Question[T]]) -> Answers[T]:
-    """Ask all questions at once. Raises nothing but a signal."""
-    answers = values_of([partial(_attempt, question) for _, question in questions])
+    """Ask the questions, many at once. Raises nothing but a signal."""
+    answers = values_of([partial(_attempt, question) for _, question in questions], at_once=_AT_ONCE)
     failures = [
         (target, answer)
         for (target, _), answer in zip(questions, answers, strict=True)

@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from deployer.errors import ConfigurationError
+from deployer.errors import ConfigurationError, DeployError, InterruptedBySignal
 from deployer.events import Sink
 from deployer.execute.image_ports import BuildRequest, DockerContext, ImageBuilder, Registry
 from deployer.execute.parallel import values_of
 from deployer.execute.phases import Phases
 from deployer.model import DockerSpec, Image
+
+_AT_ONCE = 4
+"""Images of different content that are built or copied at a time."""
 
 
 @dataclass(frozen=True)
@@ -51,30 +54,55 @@ class PromotedImage:
 
 @dataclass(frozen=True)
 class WantedImage(StoredImage):
-    """The image that one target needs: where, made from what. `before` is done before it is built."""
+    """The image that one target needs: where, made from what. `before` is done before it is built.
+
+    `content` is the hash over what it is made from; two apps may have the same.
+    """
 
     docker: DockerSpec
     context: DockerContext
+    content: str
     before: Callable[[], None] | None = None
 
     @property
-    def content(self) -> tuple[str, str]:
+    def identity(self) -> tuple[str, str]:
         """What must be one and the same image in every region: its name below the registries, and its tag."""
         return self.image.repository.rsplit("/", 1)[-1], self.image.tag
 
+    @property
+    def shared(self) -> object:
+        """The same for images of which one can stand for the other; build secrets may make them differ unseen."""
+        return self.identity if self.docker.secrets else self.content
 
-def provide_images(wanted: Sequence[WantedImage], builder: ImageBuilder, sink: Sink, *, no_cache: bool) -> list[Image]:
+
+Provided = Image | DeployError
+"""An image with its digest, or why it could not be had."""
+
+
+def provide_images(
+    wanted: Sequence[WantedImage], builder: ImageBuilder, sink: Sink, *, no_cache: bool
+) -> list[Provided]:
     """Make every image exist where it is wanted; the images with their digests, in the order given.
 
-    Raises ConfigurationError when two regions hold different images under one tag.
+    What has the same content is built once, also for several apps; different contents at the same time. What fails
+    keeps nobody from the others' images. Raises nothing but a signal.
     """
-    groups: dict[tuple[str, str], dict[str, WantedImage]] = {}
+    families: dict[object, dict[tuple[str, str], dict[str, WantedImage]]] = {}
     for want in wanted:
-        groups.setdefault(want.content, {}).setdefault(want.image.reference, want)
-    digests: dict[str, str] = {}
-    for group in groups.values():
-        digests.update(_provide(tuple(group.values()), builder, sink, no_cache=no_cache))
-    return [replace(want.image, digest=digests[want.image.reference]) for want in wanted]
+        family = families.setdefault(want.shared, {})
+        family.setdefault(want.identity, {}).setdefault(want.image.reference, want)
+    jobs = [
+        partial(_provide_family, list(family.values()), builder, sink, no_cache=no_cache)
+        for family in families.values()
+    ]
+    digests: dict[str, str | DeployError] = {}
+    for found in values_of(jobs, at_once=_AT_ONCE):
+        digests |= found
+    provided: list[Provided] = []
+    for want in wanted:
+        digest = digests[want.image.reference]
+        provided.append(replace(want.image, digest=digest) if isinstance(digest, str) else digest)
+    return provided
 
 
 def copy_images(copies: Sequence[tuple[StoredImage, StoredImage]], sink: Sink) -> list[Image]:
@@ -95,19 +123,42 @@ def copy_images(copies: Sequence[tuple[StoredImage, StoredImage]], sink: Sink) -
     return [replace(want.image, digest=source.image.digest) for source, want in copies]
 
 
-def _provide(group: Sequence[WantedImage], builder: ImageBuilder, sink: Sink, *, no_cache: bool) -> Mapping[str, str]:
-    """One image in several registries: reference → digest."""
-    present = [want for want in group if want.image.digest]
+def _provide_family(
+    groups: Sequence[Mapping[str, WantedImage]], builder: ImageBuilder, sink: Sink, *, no_cache: bool
+) -> Mapping[str, str | DeployError]:
+    """Images of one content under several names: reference → digest, or what went wrong with that name."""
+    found: dict[str, str | DeployError] = {}
+    made: StoredImage | None = None
+    for group in groups:
+        try:
+            digests = _provide(tuple(group.values()), made, builder, sink, no_cache=no_cache)
+        except InterruptedBySignal:
+            raise
+        except DeployError as error:
+            found |= dict.fromkeys(group, error)
+            continue
+        found |= digests
+        first = next(iter(group.values()))
+        made = made or StoredImage(replace(first.image, digest=digests[first.image.reference]), first.registry)
+    return found
+
+
+def _provide(
+    group: Sequence[WantedImage],
+    made: StoredImage | None,
+    builder: ImageBuilder,
+    sink: Sink,
+    *,
+    no_cache: bool,
+) -> Mapping[str, str]:
+    """One image in several registries: reference → digest. `made` is one of the same content under another name."""
+    present: list[StoredImage] = [want for want in group if want.image.digest]
     missing = [want for want in group if not want.image.digest]
     _refuse_two_images_under_one_tag(present)
-    if not missing:
-        return {want.image.reference: str(want.image.digest) for want in present}
     phases = Phases(sink)
-    if present:
-        source = present[0]
-    else:
+    source = present[0] if present else made
+    if source is None:
         source = _build(missing.pop(0), builder, phases, sink, no_cache=no_cache)
-        present = [source]
     if missing:
         with phases("copy image") as phase:
             values_of([partial(_copy, source, want, sink) for want in missing])
@@ -143,7 +194,7 @@ def _copy(source: StoredImage, want: StoredImage, sink: Sink) -> None:
         raise _two_images(source.image, replace(want.image, digest=digest))
 
 
-def _refuse_two_images_under_one_tag(present: Sequence[WantedImage]) -> None:
+def _refuse_two_images_under_one_tag(present: Sequence[StoredImage]) -> None:
     for other in present[1:]:
         if other.image.digest != present[0].image.digest:
             raise _two_images(present[0].image, other.image)

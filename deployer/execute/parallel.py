@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
@@ -30,8 +31,9 @@ def run_all(
     *,
     interrupt: Callable[[], None] = lambda: None,
     grace: float = WIND_DOWN,
+    at_once: int | None = None,
 ) -> tuple[list[Outcome[T]], InterruptedBySignal | None]:
-    """Run all jobs, each in a thread of its own; the outcomes in the jobs' order.
+    """Run all jobs, each in a thread of its own, all of them or `at_once` at a time; the outcomes in the jobs' order.
 
     When a signal interrupts the waiting, `interrupt` is called once to ask the jobs to end, and they get `grace`
     seconds; what has not ended by then is left behind (threads are daemons) and its outcome is not finished. The
@@ -60,11 +62,13 @@ def run_all(
             if signalled is not None and not told:
                 told = True
                 interrupt()
-            if signalled is None:
-                for index in to_start:
+            while True:
+                room = len(jobs) if at_once is None else at_once - len(running)
+                for index in islice(to_start, room if signalled is None else 0):
                     running.add(index)
                     Thread(target=work, args=(index,), name=f"job-{index}", daemon=True).start()
-            while running:
+                if not running:
+                    break
                 running.discard(done.get(timeout=None if deadline is None else max(0.0, deadline - monotonic())))
             break
         except Empty:
@@ -78,11 +82,16 @@ def run_all(
     return outcomes, signalled
 
 
-def values_of(jobs: Sequence[Callable[[], T]], *, interrupt: Callable[[], None] = lambda: None) -> list[T]:
-    """Run all jobs; their values. Raises the errors of all jobs that failed, as one group, or the signal."""
+def values_of(
+    jobs: Sequence[Callable[[], T]], *, interrupt: Callable[[], None] = lambda: None, at_once: int | None = None
+) -> list[T]:
+    """Run all jobs, or `at_once` at a time; their values.
+
+    Raises the errors of all jobs that failed, as one group, or the signal.
+    """
     if len(jobs) == 1:
         return [jobs[0]()]
-    outcomes, signalled = run_all(jobs, interrupt=interrupt, grace=5.0)
+    outcomes, signalled = run_all(jobs, interrupt=interrupt, grace=5.0, at_once=at_once)
     if signalled is not None:
         raise signalled
     unforeseen = [o.error for o in outcomes if o.error is not None and not isinstance(o.error, DeployError)]

@@ -8,7 +8,8 @@ execute    per app a fleet: locks, then wave by wave upgrade, watch, ask from ou
 report     every target's result, whatever happened to the others
 
 Configuration has been loaded before, as far as it is well. What is wrong in any file of any target, and everything that
-is seen to be wrong while observing, is told in one report; then nothing is changed anywhere.
+is seen to be wrong while observing, is told in one report; then nothing is changed anywhere, or, where apps were chosen
+and not named, nothing of the apps that something is wrong with (see `apart`).
 """
 
 from __future__ import annotations
@@ -17,20 +18,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from deployer.config import Loaded
+from deployer.config import Configuration, Loaded
 from deployer.errors import DeployError, ErrorGroup, InterruptedBySignal, interruption
 from deployer.events import Sink
 from deployer.execute.adoption import settle
-from deployer.execute.fleet import Fleet, Member, run_fleets
+from deployer.execute.everywhere import refuse
+from deployer.execute.fleet import AT_ONCE, Fleet, Member, run_fleets
 from deployer.execute.hooks import TargetHooks
-from deployer.execute.images import StoredImage, WantedImage, copy_images, provide_images
 from deployer.execute.observe import Observation, observe
 from deployer.execute.parallel import values_of
 from deployer.execute.services import Services
 from deployer.execute.work import Work
 from deployer.model import SUCCESSES, Image, Target, TargetResult
+from deployer.pipeline.apart import Apart
 from deployer.pipeline.command import Command, CommandRequest, Conclusion
 from deployer.pipeline.hooking import check_arguments, hooks_of
+from deployer.pipeline.imaging import Images, images_for
 from deployer.pipeline.managed_dns import DnsAhead
 from deployer.pipeline.observing import Look, observe_all
 from deployer.pipeline.origin import Promotion
@@ -40,6 +43,8 @@ from deployer.plan.order import OnFailure, Order, order_of
 from deployer.plan.planner import plan_target
 from deployer.plan.steps import Plan, TargetPlan
 
+_PLANS_AT_ONCE = 24
+
 
 @dataclass(frozen=True)
 class Request(CommandRequest):
@@ -47,7 +52,7 @@ class Request(CommandRequest):
 
     `waves`, `bake` (seconds) and `on_failure` override what `Rollout` says. `promotion` is what another stage runs: its
     image takes the place of one that would be built. `adopt`: objects of others are taken over. `traffic`: whether
-    regions are drained while they are changed.
+    regions are drained while they are changed. `at_once`: how many apps are deployed at a time.
     """
 
     rebuild: bool = False
@@ -58,6 +63,7 @@ class Request(CommandRequest):
     adopt: bool = False
     traffic: Wish = field(default_factory=Wish)
     hook_arguments: tuple[str, ...] = ()
+    at_once: int | None = None
 
 
 class Deployment:
@@ -89,52 +95,68 @@ class Deployment:
         Raises a DeployError when no cluster was changed: configuration, a service out of reach, a refusal.
         """
         check_arguments(self._loaded, self._request.hook_arguments)
-        orders = self._orders()
+        apart = Apart(self._loaded, self._request.command_for)
+        orders = self._orders(apart)
         self._dns.begin()
-        observations = self._observe()
-        self._dns.refuse(self._request.command_for)
-        plans = values_of([partial(self._plan, observation) for observation in observations])
+        observations = self._observe(apart)
+        plans = values_of([partial(self._plan, observation) for observation in observations], at_once=_PLANS_AT_ONCE)
         plan = Plan(tuple(plans))
         self._changing = [one.target for one in plans if one.release_action != "none"]
         self._command.warn(*dict.fromkeys(warning for each in plans for warning in each.warnings))
+        planned = list(zip(observations, plans, strict=True))
         if self._request.plan_only or not plan.changes_anything:
-            return self._command.result(
-                [self._untouched(*pair) for pair in zip(observations, plans, strict=True)]
-            ), None
+            return self._command.result(self._all([self._untouched(*pair) for pair in planned], apart)), None
         self._confirm(plan)
         announcer = self._command.begin(plan, self._configurations)
         try:
-            images = self._provide_images(observations)
+            images = self._images(observations, apart)
         except (DeployError, KeyboardInterrupt) as error:
             failure = error if isinstance(error, DeployError) else interruption(error)
-            results = [self._not_started(*pair, failure) for pair in zip(observations, plans, strict=True)]
+            results = [self._not_started(*pair, failure) for pair in planned]
             self._command.conclude(announcer, results, failure if isinstance(failure, InterruptedBySignal) else None)
             raise failure from None
-        results, signalled = self._execute(observations, plans, images, orders)
-        return self._command.conclude(announcer, results, signalled)
+        going = [(one, its) for one, its in planned if apart.goes(its.target)]
+        results, signalled = self._execute(going, images, orders)
+        return self._command.conclude(announcer, self._all(results, apart), signalled)
 
-    def _orders(self) -> dict[str, Order]:
+    def _all(self, results: Sequence[TargetResult], apart: Apart) -> list[TargetResult]:
+        """The results of all targets, in the order of the command line."""
+        places = {target: place for place, target in enumerate(self._loaded.targets)}
+        return sorted([*results, *apart.results], key=lambda one: places.get(one.target, len(places)))
+
+    def _orders(self, apart: Apart) -> dict[str, Order]:
         """The order of each app's regions."""
-        request, orders = self._request, {}
-        for name in dict.fromkeys(one.target.application for one in self._configurations):
-            members = [one for one in self._configurations if one.target.application == name]
-            pairs = [environment.split(".", 1) for environment in members[0].app.environments]
-            orders[name] = order_of(
-                [one.target.region for one in members],
-                [one.settings.rollout for one in members],
-                known=[region for stage, region in pairs if stage == request.stage],
-                waves=request.waves,
-                bake=request.bake,
-                on_failure=request.on_failure,
-                place=f"Rollout of {name} in {request.stage}",
-            )
-            if any(request.traffic.drains(one.settings.rollout) for one in members):
-                orders[name] = one_by_one(orders[name])
+        members: dict[str, list[Configuration]] = {}
+        for one in self._configurations:
+            members.setdefault(one.target.application, []).append(one)
+        orders: dict[str, Order] = {}
+        for name, regions in members.items():
+            try:
+                orders[name] = self._order(name, regions)
+            except DeployError as error:
+                if not self._loaded.isolates:
+                    raise
+                apart.leave_out([(regions[0].target, error)])
         return orders
+
+    def _order(self, name: str, members: Sequence[Configuration]) -> Order:
+        request = self._request
+        pairs = [environment.split(".", 1) for environment in members[0].app.environments]
+        order = order_of(
+            [one.target.region for one in members],
+            [one.settings.rollout for one in members],
+            known=[region for stage, region in pairs if stage == request.stage],
+            waves=request.waves,
+            bake=request.bake,
+            on_failure=request.on_failure,
+            place=f"Rollout of {name} in {request.stage}",
+        )
+        return one_by_one(order) if any(request.traffic.drains(one.settings.rollout) for one in members) else order
 
     # Observing: nothing is changed anywhere.
 
-    def _observe(self) -> list[Observation]:
+    def _observe(self, apart: Apart) -> list[Observation]:
+        """What was seen of the targets that go ahead."""
         request = self._request
         look = Look(
             rebuild=request.deployment if request.rebuild else None,
@@ -142,9 +164,11 @@ class Deployment:
             adopt=request.adopt,
             tell=request.plan_only,
             refuse_held=not request.plan_only and request.lock_wait <= 0,
-            command_for=request.command_for,
         )
-        return observe_all(self._loaded, look, self._command)
+        seen, failures = observe_all(self._loaded, look, self._command)
+        apart.leave_out(failures)
+        apart.leave_out(self._dns.failures)
+        return [one for one in seen if apart.goes(one.subject.target)]
 
     def _plan(self, observation: Observation) -> TargetPlan:
         """A target's plan, with its DNS; with all that it changes, where somebody is to see that."""
@@ -155,18 +179,19 @@ class Deployment:
 
     # Doing.
 
-    def _provide_images(self, observations: Sequence[Observation]) -> list[Image | None]:
-        """Each target's image with its digest; None where the app has none."""
-        copies = [_copied(one) for one in observations]
-        if promoted := [copy for copy in copies if copy is not None]:
-            copied = iter(copy_images(promoted, self._sink))
-            return [next(copied) if copy is not None else None for copy in copies]
-        wanted = [_wanted(one, partial(self._before_build, one)) for one in observations]
-        present = [want for want in wanted if want is not None]
-        if not present:
-            return [None] * len(wanted)
-        provided = iter(provide_images(present, self._services.builder(), self._sink, no_cache=self._request.rebuild))
-        return [next(provided) if want is not None else None for want in wanted]
+    def _images(self, observations: Sequence[Observation], apart: Apart) -> Images:
+        """The images of the targets that go ahead. Raises what went wrong where that is all or none."""
+        images, failures = images_for(
+            observations,
+            self._services,
+            self._sink,
+            before_build=self._before_build,
+            no_cache=self._request.rebuild,
+        )
+        if not self._loaded.isolates:
+            refuse([one.subject.target for one in observations], failures)
+        apart.leave_out(failures)
+        return images
 
     def _before_build(self, observation: Observation) -> None:
         if (hooks := self._hooks(observation)) is not None and observation.identity is not None:
@@ -178,35 +203,31 @@ class Deployment:
         return hooks_of(configuration, docker_hash, self._request.hook_arguments, self._services)
 
     def _execute(
-        self,
-        observations: Sequence[Observation],
-        plans: Sequence[TargetPlan],
-        images: Sequence[Image | None],
-        orders: dict[str, Order],
+        self, planned: Sequence[tuple[Observation, TargetPlan]], images: Images, orders: dict[str, Order]
     ) -> tuple[list[TargetResult], InterruptedBySignal | None]:
         members: dict[str, list[Member]] = {}
-        for observation, plan, image in zip(observations, plans, images, strict=True):
-            work = self._work(observation, plan, image)
+        for observation, plan in planned:
+            work = self._work(observation, plan, images[plan.target])
             members.setdefault(work.target.application, []).append(
-                Member(work, partial(self._again, observation, image))
+                Member(work, partial(self._again, observation, images[plan.target]))
             )
         holder = self._command.holder()
         fleets = [
             Fleet(fleet, orders[name], self._sink, holder, lock_wait=self._request.lock_wait)
             for name, fleet in members.items()
         ]
-        results, signalled = run_fleets(fleets)
+        results, signalled = run_fleets(fleets, self._loaded.needs, at_once=self._request.at_once or AT_ONCE)
         for attempt in (attempt for fleet in fleets for attempt in fleet.attempts):
             result = results[attempt.work.target]
             if self._request.adopt and result.outcome in SUCCESSES:
                 self._command.warn(*settle(attempt.work, attempt.revision or attempt.work.plan.current_revision))
-        return [results[observation.subject.target] for observation in observations], signalled
+        return [results[plan.target] for _, plan in planned], signalled
 
     def _again(self, observation: Observation, image: Image | None) -> Work:
         """The work of a target whose release has moved on since it was observed."""
         seen = observe(replace(observation.subject, refuse_held=False))  # the lock is ours by now
         if seen.identity is not None and (image is None or seen.identity.image.reference != image.reference):
-            (image,) = self._provide_images([seen])
+            image = self._images([seen], Apart(replace(self._loaded, isolates=False), None))[seen.subject.target]
         return self._work(seen, self._plan(seen), image)
 
     def _work(self, observation: Observation, plan: TargetPlan, image: Image | None) -> Work:
@@ -262,18 +283,3 @@ class Deployment:
 
     def _not_started(self, observation: Observation, plan: TargetPlan, error: DeployError) -> TargetResult:
         return self._work(observation, plan, plan.image).result("not started", error=error)
-
-
-def _copied(observation: Observation) -> tuple[StoredImage, StoredImage] | None:
-    """Where a promoted image comes from, and where it goes."""
-    subject, identity = observation.subject, observation.identity
-    if identity is None or subject.promoted is None or subject.registry is None:
-        return None
-    return subject.promoted.source, StoredImage(identity.image, subject.registry)
-
-
-def _wanted(observation: Observation, before: Callable[[], None]) -> WantedImage | None:
-    subject, identity = observation.subject, observation.identity
-    if identity is None or subject.app.docker is None or subject.context is None or subject.registry is None:
-        return None
-    return WantedImage(identity.image, subject.registry, subject.app.docker, subject.context, before)

@@ -9,7 +9,7 @@ from threading import Thread
 from deployer.errors import HeldError
 from deployer.execute.dns.looking import Survey, survey
 from deployer.execute.dns.managed import ManagedDns
-from deployer.execute.everywhere import CommandFor, refuse
+from deployer.execute.everywhere import Failure
 from deployer.execute.services import Services
 from deployer.model import Target
 from deployer.pipeline.dns import Configured, sites_of
@@ -36,12 +36,13 @@ class DnsAhead:
         if self._sites:
             self._thread.start()
 
-    def refuse(self, command_for: CommandFor | None) -> None:
-        """Raise what stands against writing DNS afterwards; that an app has no load balancer yet does not."""
+    @property
+    def failures(self) -> list[Failure]:
+        """What stands against writing DNS afterwards; that an app has no load balancer yet does not."""
         failures = [failure for failure in self._survey.failures if not isinstance(failure[1], HeldError)]
         for leaf in [leaf for _, error in failures for leaf in error.leaves()]:
             leaf.hint = f"{leaf.hint}\n{_WITHOUT}" if leaf.hint else _WITHOUT
-        refuse(list(self._sites), failures, command_for)
+        return failures
 
     def planned(self, plan: TargetPlan) -> TargetPlan:
         """A target's plan, with what would be changed in DNS."""

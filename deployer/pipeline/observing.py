@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from deployer.config import Configuration, Loaded
-from deployer.execute.everywhere import CommandFor, Failure, Question, ask_each, refuse
+from deployer.execute.everywhere import Failure, Question, ask_each
 from deployer.execute.image_ports import DockerContext
 from deployer.execute.observe import Observation, Subject, agree_on_rebuilds, observe
 from deployer.pipeline.command import Command
@@ -22,7 +22,7 @@ class Look:
     `promotion` gives the image, in the place of one made from a Docker context.
     With `adopt` objects of others are taken over.
     With `tell`, fields that may not change are told with the plan, and not raised.
-    With `refuse_held` a lock that somebody holds is an error; `command_for` gives the command for some of the regions.
+    With `refuse_held` a lock that somebody holds is an error.
     """
 
     rebuild: str | None = None
@@ -30,19 +30,18 @@ class Look:
     refuse_held: bool = False
     adopt: bool = False
     tell: bool = False
-    command_for: CommandFor | None = None
 
 
-def observe_all(loaded: Loaded, look: Look, command: Command) -> list[Observation]:
-    """What was seen of every target, in their order.
+def observe_all(loaded: Loaded, look: Look, command: Command) -> tuple[list[Observation], list[Failure]]:
+    """What was seen of every target, in their order, and everything that is wrong with any of them.
 
-    Raises everything that is wrong with any of them, in its configuration or in what was asked; what is wrong with one
-    keeps nobody from looking at the others.
+    That may be in its configuration or in what was asked; what is wrong with one keeps nobody from looking at the
+    others.
     """
     failures: list[Failure] = list(loaded.failures)
     configurations = loaded.configurations
     if not configurations:
-        refuse(loaded.targets, failures, look.command_for)
+        return [], failures
     if look.promotion is None:
         contexts = _contexts(configurations, command, failures)
     else:
@@ -58,11 +57,19 @@ def observe_all(loaded: Loaded, look: Look, command: Command) -> list[Observatio
             (one.target, partial(command.services.check_account, one.settings, one.target)) for one in configurations
         ]
         answers = ask_each([*looks, *checks])
-        refuse(loaded.targets, [*failures, *answers.failures], look.command_for)
         seen = [one for one in answers.values if one is not None]
         objects = sum(len(one.prepared.objects) for one in seen)
-        phase.detail = f"{objects} objects in {len(seen)} region{'s' if len(seen) != 1 else ''}"
-    return seen
+        phase.failed = bool(answers.failures)
+        phase.detail = f"{objects} objects in {_many(seen)}"
+    return seen, [*failures, *answers.failures]
+
+
+def _many(seen: Sequence[Observation]) -> str:
+    """`2 regions`, `100 apps in 3 regions`."""
+    regions = {one.subject.target.region for one in seen}
+    apps = {one.subject.target.application for one in seen}
+    text = f"{len(regions)} region{'s' if len(regions) != 1 else ''}"
+    return f"{len(apps)} apps in {text}" if len(apps) > 1 else text
 
 
 def _contexts(

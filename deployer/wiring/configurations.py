@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer.adapters.aws.profiles import choose_profile
 from deployer.config import Configuration, Inputs, Loaded, load_each
+from deployer.config.selection import Selection, select
 from deployer.errors import DeployError, UsageError
 from deployer.events import Sink
 from deployer.execute.phases import Phases
@@ -55,9 +57,26 @@ class Configurations(Held):
         manifests: bool = True,
     ) -> Loaded:
         """As `load`, but a target whose configuration is wrong keeps nobody from getting the others'."""
+        selection = Selection(tuple(applications))
+        return self.load_selected(stage, regions, selection, version, extra_vars, sink, manifests=manifests)
+
+    def load_selected(
+        self,
+        stage: str,
+        regions: str,
+        selection: Selection,
+        version: str | None,
+        extra_vars: Sequence[str],
+        sink: Sink,
+        *,
+        manifests: bool = True,
+    ) -> Loaded:
+        """As `load_each`, of the apps that are selected, with what they need of each other."""
         self._sink = sink
         with Phases(sink)("configuration") as phase:
-            targets = self._repository.targets(stage, regions, applications)
+            selected = select(self._repository, stage, regions, selection)
+            targets = selected.targets
+            applications = list(dict.fromkeys(target.application for target in targets))
             decrypted: list[Path] = []
 
             def decrypt(file: Path, *, profile: str | None, config_file: str | None = None) -> Any:
@@ -83,7 +102,13 @@ class Configurations(Held):
                 self._masker.add(secret.value for secret in configuration.secret_values())
             if decrypted:
                 phase.detail = f"{len(decrypted)} secrets file{'s' if len(decrypted) > 1 else ''} decrypted"
-        return loaded
+        return replace(
+            loaded,
+            targets=(*targets, *(target for target, _ in selected.broken)),
+            failures=(*loaded.failures, *selected.broken),
+            needs=selected.needs,
+            isolates=selection.isolates,
+        )
 
     def explain(
         self,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.errors import ConfigurationError
+from deployer.errors import ConfigurationError, DeployError, DeploymentFailed
 from deployer.events import Sink
 from deployer.execute.image_ports import BuildRequest, Registry
 from deployer.execute.images import PromotedImage, StoredImage, WantedImage, copy_images, provide_images
@@ -62,14 +62,22 @@ class FakeBuilder:
         return "sha256:built"
 
 
-def wanted(region: str, digest: str | None = None, tag: str = "1-abc") -> WantedImage:
-    return WantedImage(Image(region, "myapp", tag, digest), FakeRegistry(), DOCKER, FakeContext())
+def wanted(
+    region: str, digest: str | None = None, tag: str = "1-abc", app: str = "myapp", docker: DockerSpec = DOCKER
+) -> WantedImage:
+    image = Image(region, app, tag, digest)
+    return WantedImage(image, FakeRegistry(), docker, FakeContext(), tag.partition("-")[2])
+
+
+def provide(*wants: WantedImage, builder: FakeBuilder | None = None, no_cache: bool = False) -> list[str | DeployError]:
+    """The digests, and what went wrong."""
+    found = provide_images(wants, builder or FakeBuilder(), RecordingSink(), no_cache=no_cache)
+    return [str(one.digest) if isinstance(one, Image) else one for one in found]
 
 
 def test_one_build_is_copied_to_every_other_region() -> None:
     wants, builder = [wanted("london"), wanted("seoul"), wanted("virginia")], FakeBuilder()
-    images = provide_images(wants, builder, RecordingSink(), no_cache=False)
-    assert [image.digest for image in images] == ["sha256:built"] * 3
+    assert provide(*wants, builder=builder) == ["sha256:built"] * 3
     assert [request.image.registry for request in builder.requests] == ["london"]
     assert [want.registry.done for want in wants] == [  # type: ignore[attr-defined]
         ["ensure"],
@@ -79,23 +87,48 @@ def test_one_build_is_copied_to_every_other_region() -> None:
 
 
 def test_what_one_region_has_is_never_built_again() -> None:
-    wants, builder = [wanted("london"), wanted("seoul", "sha256:there")], FakeBuilder()
-    images = provide_images(wants, builder, RecordingSink(), no_cache=False)
-    assert [image.digest for image in images] == ["sha256:there"] * 2
+    builder = FakeBuilder()
+    assert provide(wanted("london"), wanted("seoul", "sha256:there"), builder=builder) == ["sha256:there"] * 2
     assert builder.requests == []
 
 
-def test_two_images_under_one_tag_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match="different images"):
-        provide_images(
-            [wanted("london", "sha256:a"), wanted("seoul", "sha256:b")], FakeBuilder(), RecordingSink(), no_cache=False
-        )
+def test_two_images_under_one_tag_are_refused_and_others_are_not() -> None:
+    one, other, third = provide(wanted("london", "sha256:a"), wanted("seoul", "sha256:b"), wanted("london", app="x"))
+    assert isinstance(one, ConfigurationError)
+    assert one is other
+    assert "different images" in one.what
+    assert third == "sha256:built"
 
 
 def test_different_contents_are_built_each() -> None:
     builder = FakeBuilder()
-    provide_images([wanted("london"), wanted("seoul", tag="1-other")], builder, RecordingSink(), no_cache=True)
+    provide(wanted("london"), wanted("seoul", tag="1-other"), builder=builder, no_cache=True)
     assert [request.no_cache for request in builder.requests] == [True, True]
+
+
+def test_apps_of_the_same_content_share_one_build() -> None:
+    wants, builder = [wanted("london"), wanted("london", tag="2-abc", app="twin"), wanted("seoul")], FakeBuilder()
+    assert provide(*wants, builder=builder) == ["sha256:built"] * 3
+    assert len(builder.requests) == 1
+    assert wants[1].registry.done == ["ensure", "copy from london"]  # type: ignore[attr-defined]
+
+
+def test_build_secrets_keep_images_apart() -> None:
+    docker, builder = DockerSpec("FROM scratch", secrets={"token": Secret("t0ken")}), FakeBuilder()
+    provide(wanted("london", docker=docker), wanted("london", app="twin", docker=docker), builder=builder)
+    assert len(builder.requests) == 2
+
+
+def test_a_build_that_fails_is_told_for_its_image_alone() -> None:
+    class Failing(FakeBuilder):
+        def build_and_push(self, request: BuildRequest, registry: Registry, sink: Sink) -> str:
+            if request.image.tag == "1-bad":
+                raise DeploymentFailed("it did not build")
+            return super().build_and_push(request, registry, sink)
+
+    good, bad = provide(wanted("london"), wanted("london", tag="1-bad", app="broken"), builder=Failing())
+    assert good == "sha256:built"
+    assert isinstance(bad, DeploymentFailed)
 
 
 def subject(region: str, rebuild: str | None) -> Subject:

@@ -27,7 +27,7 @@ def ahead(world: World, *, adopt: bool) -> DnsAhead:
     )
     made = DnsAhead([site], services, adopt=adopt)
     made.begin()
-    made.refuse(None)
+    assert made.failures == []
     return made
 
 

@@ -1,0 +1,54 @@
+"""Which apps a command line means: named ones, all, a group, what has changed since a commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deployer.errors import UsageError
+
+if TYPE_CHECKING:
+    from deployer.config.selection import Selection
+    from deployer.wiring import Wiring
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The words of the command line that choose apps."""
+
+    names: tuple[str, ...] = ()
+    everything: bool = False
+    group: str | None = None
+    changed_since: str | None = None
+
+    def selection(self, wiring: Wiring, version: str | None, extra_vars: Sequence[str]) -> Selection:
+        """What the configuration is asked for. Raises UsageError for an unknown commit."""
+        from deployer.config.selection import Selection
+
+        changed = None
+        if self.changed_since is not None:
+            changed = wiring.changed_since(self.changed_since, version, extra_vars)
+        return Selection(self.names, self.everything, self.group, changed)
+
+
+def choice_of(
+    names: Sequence[str] | None, everything: bool, group: str | None, changed_since: str | None, version: str | None
+) -> Choice:
+    """The choice. Raises UsageError where nothing is chosen, or too much."""
+    given = [
+        option
+        for option, is_given in (("APP", bool(names)), ("--all", everything), ("--group", group is not None))
+        if is_given
+    ]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} do not go together", hint="name apps, or choose them by one option")
+    if not given and changed_since is None:
+        raise UsageError(
+            "which apps?", hint="name them after the region, or give --all, --group NAME or --changed-since GITREF"
+        )
+    if version is not None and not names:
+        raise UsageError(
+            "--version is for apps that are named", why="others have versions of their own", hint="name the apps"
+        )
+    return Choice(tuple(names or ()), everything, group, changed_since)
