@@ -87,7 +87,8 @@ class _Lifting:
             return
         name = self._add(data, "env")
         for entry, key in places:
-            del entry["value"]
+            # Left out, a value that somebody has set by hand (kubectl set env) would stay, and both are refused.
+            entry["value"] = ""
             entry["valueFrom"] = {"secretKeyRef": {"name": name, "key": key}}
 
     def _text(self, path: Path, entry: Json, environment: Environment) -> str | None:

@@ -57,7 +57,7 @@ def test_a_secret_in_the_environment_becomes_a_reference() -> None:
     (secret,) = prepared.lifted
     name = secret["metadata"]["name"]
     assert env_of(prepared) == [
-        {"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": name, "key": "web.PASSWORD"}}},
+        {"name": "PASSWORD", "value": "", "valueFrom": {"secretKeyRef": {"name": name, "key": "web.PASSWORD"}}},
         {"name": "PLAIN", "value": "as it is"},
     ]
     assert data(secret) == {"web.PASSWORD": "s3cret"}
