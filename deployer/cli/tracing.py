@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from deployer.cli.commands import COMMANDS, DEFAULT_COMMAND
@@ -36,5 +36,6 @@ def traced(wiring: Wiring, stage: str) -> Iterator[Callable[[DeploymentResult], 
         failure = error
         raise
     finally:
-        if warning := traces.end(results[0] if results else None, None if results else failure):
-            show_warning(warning)
+        with suppress(KeyboardInterrupt):  # what was done is done: whoever stops us now stops the sending alone
+            if warning := traces.end(results[0] if results else None, None if results else failure):
+                show_warning(warning)
