@@ -76,6 +76,7 @@ class Project:
         self.token = f"xoxb-{self.name}"
         self.fingerprint_key: str | None = "5d1c0e7f9ab24c3e8f60d1b2a3c4e5f6"
         self.values: Json = {"GREETING": f"hello from {self.name}"}
+        self.encrypted: Json = {}
         self.app: Json = web_app(self.name, list(clusters))
 
     @property
@@ -119,6 +120,7 @@ class Project:
             **({"FingerprintKey": self.fingerprint_key} if self.fingerprint_key else {}),
             "Slack": {"Token": self.token},
             "Values": {self.name: self.values},
+            **self.encrypted,
         }
         encrypt(self.root / "group_vars/secrets_local.yml", secrets)
         return self
@@ -130,7 +132,7 @@ class Project:
             [sys.executable, "-m", "deployer", *arguments],
             cwd=options.pop("cwd", self.root),
             env=environment,
-            stdin=subprocess.DEVNULL,
+            stdin=options.pop("stdin", subprocess.DEVNULL),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
