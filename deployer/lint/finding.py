@@ -53,7 +53,9 @@ RULES: dict[str, Rule] = {
     "missing-group-vars": Rule("error", "An app names an environment that group_vars has no file for."),
     "missing-region-file": Rule("warning", "An app names a region that group_vars has no file for, only its stage."),
     "plaintext-secrets": Rule("error", "A secrets file is not encrypted, or an encrypted file is no secrets file."),
-    "secret-in-the-open": Rule("error", "A secret stands where it can be read by more than the container."),
+    "secret-in-the-open": Rule(
+        "error", "A secret stands elsewhere than in a container's env, a file in a volume, or a Secret."
+    ),
     "invalid-manifest": Rule(
         "error", "A Kubernetes manifest would be refused.", "the kind's reference shows its shape"
     ),
