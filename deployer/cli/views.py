@@ -20,6 +20,9 @@ _POD_STYLES = {"ready": "green", "progressing": "yellow", "waiting": "yellow", "
 _MOVING = ("rollout", "rollback", "bake")
 """Phases in which the pods are worth looking at."""
 
+_MOST_APPS = 6
+"""Apps that all have a place on a terminal."""
+
 
 @dataclass
 class PhaseView:
@@ -70,6 +73,11 @@ class TargetView:
         else:
             self.waits = "waits for its lock"
 
+    @property
+    def busy(self) -> bool:
+        """Whether a phase is under way."""
+        return any(phase.seconds is None for phase in self.phases)
+
     def pods(self) -> list[Text]:
         """Workloads and pods that are not well, or on their way."""
         if not self.phases or self.phases[-1].name not in _MOVING:
@@ -95,10 +103,21 @@ def phase_list(view: TargetView, spinner: Spinner) -> Table:
 
 
 def region_table(views: Mapping[Target, TargetView], spinner: Spinner) -> list[Any]:
-    """Regions × phases, a table for each app and stage, and below it what is not well yet."""
+    """Regions × phases, a table for each app and stage, and below it what is not well yet.
+
+    Of many apps only those at which somebody is at work are shown.
+    """
     parts: list[Any] = []
-    for application in dict.fromkeys((target.application, target.stage) for target in views):
-        members = {target: view for target, view in views.items() if (target.application, target.stage) == application}
+    apps: dict[tuple[str, str], dict[Target, TargetView]] = {}
+    for target, view in views.items():
+        apps.setdefault((target.application, target.stage), {})[target] = view
+    shown = apps
+    if len(apps) > _MOST_APPS:
+        shown = {app: members for app, members in apps.items() if any(view.busy for view in members.values())}
+        parts.append(
+            Text(f"{len(apps) - len(shown)} of {len(apps)} apps are done, or wait for their turn", style="dim")
+        )
+    for application, members in shown.items():
         parts.append(Text(f"{application[0]} → {application[1]}", style="bold"))
         parts.append(_table(members, spinner))
         for target, view in members.items():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from deployer.execute.ports import Announcement
-from deployer.model import SUCCESSES, DeploymentResult, Json, TargetResult
+from deployer.model import SUCCESSES, DeploymentResult, Json, Target, TargetResult
 from deployer.plan.steps import Plan, TargetPlan
 from deployer.report.document import json_document
 from deployer.report.partial import partial_lines
@@ -15,6 +16,11 @@ from deployer.report.words import absence_text, duration, pods, short_image
 _TEXT_LIMIT = 2900
 """Slack takes 3000 characters in a section (its reference of block elements)."""
 
+_MOST_SECTIONS = 40
+"""Targets that a message tells of; Slack takes 50 blocks (the same reference)."""
+
+_MOST_NAMES = 6
+"""Apps that a headline names."""
 
 _DOING = {
     "deploy": ("is deploying", "to"),
@@ -45,7 +51,8 @@ def started(
     headline = f":hourglass_flowing_sand: {who} {doing} {_subject([p.target.application for p in plan.targets])}"
     headline += f" from {origin}" if origin else ""
     headline += f" {where} {stage} {_subject([p.target.region for p in plan.targets])}"
-    lines = [_planned(target) for target in plan.targets]
+    several = len({target.target.application for target in plan.targets}) > 1
+    lines = [_planned(one, several=several) for one in plan.targets if one.changes_anything or not several]
     return _message(headline, lines, _context(deployment_id, git_commit))
 
 
@@ -59,25 +66,33 @@ def finished(result: DeploymentResult) -> Announcement:
     else:
         headline = f":white_check_mark: {subject} in {result.stage} {regions}: {_outcomes(result.targets)}"
     headline += f", by {result.who} in {duration(result.seconds)}"
-    lines = [_ended(target) for target in result.targets]
+    several = len({target.target.application for target in result.targets}) > 1
+    lines = [_ended(one, several=several) for one in result.targets if not several or one.outcome != "unchanged"]
     lines += [_escape("\n".join(partial_lines(one))) for one in result.partial]
     message = _message(headline, lines, _context(result.deployment_id, result.git_commit))
-    return Announcement(message.text, message.blocks, tuple(_evidence(result.targets)), json_document(result))
+    return Announcement(
+        message.text, message.blocks, tuple(_evidence(result.targets, several=several)), json_document(result)
+    )
 
 
-def _planned(target: TargetPlan) -> str:
+def _place(target: Target, *, several: bool) -> str:
+    return f"{target.application} {target.region}" if several else target.region
+
+
+def _planned(target: TargetPlan, *, several: bool) -> str:
     image = f" `{short_image(target.image)}`" if target.image else ""
     changed = f"\n{_bullets(target.changes)}" if target.changes else ""
-    return f"*{target.target.region}*{image}: {_escape('; '.join(target.reasons))}{changed}"
+    place = _place(target.target, several=several)
+    return f"*{place}*{image}: {_escape('; '.join(target.reasons))}{changed}"
 
 
-def _ended(target: TargetResult) -> str:
+def _ended(target: TargetResult, *, several: bool) -> str:
     mark = ":white_check_mark:" if target.outcome in SUCCESSES else ":x:"
     image = f" `{short_image(target.image)}`" if target.image else ""
     version = f" version {target.version}," if target.version else ""
     revision = f", revision {target.revision}" if target.revision else ""
     time = duration(sum(phase.seconds for phase in target.phases))
-    line = f"{mark} *{target.target.region}*{image}{version} {target.outcome}{revision}, "
+    line = f"{mark} *{_place(target.target, several=several)}*{image}{version} {target.outcome}{revision}, "
     line += f"{pods(target.workloads)} pods, {time}"
     line += f"\n• {absence_text(target.absence)}" if target.absence else ""
     line += f"\n{_bullets(target.repairs)}" if target.repairs else ""
@@ -88,18 +103,19 @@ def _ended(target: TargetResult) -> str:
     return line
 
 
-def _evidence(targets: Sequence[TargetResult]) -> list[str]:
+def _evidence(targets: Sequence[TargetResult], *, several: bool) -> list[str]:
     texts = []
     for target in targets:
         if target.evidence is not None:
             lines = "\n".join(evidence_lines(target.evidence))[:_TEXT_LIMIT]
-            texts.append(f"*{target.target.region}*\n```{_escape(lines)}```")
+            texts.append(f"*{_place(target.target, several=several)}*\n```{_escape(lines)}```")
     return texts
 
 
 def _message(headline: str, lines: Sequence[str], context: str) -> Announcement:
-    blocks: list[Json] = [_section(f"*{headline}*")]
-    blocks += [_section(line) for line in lines[:40]]
+    if len(lines) > _MOST_SECTIONS:
+        lines = [*lines[: _MOST_SECTIONS - 1], f"and {len(lines) - _MOST_SECTIONS + 1} more"]
+    blocks: list[Json] = [_section(f"*{headline}*"), *(_section(line) for line in lines)]
     blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": context}]})
     return Announcement("\n".join([headline, *lines]), tuple(blocks))
 
@@ -120,12 +136,18 @@ def _bullets(changes: Sequence[str], most: int = 8) -> str:
 
 
 def _outcomes(targets: Sequence[TargetResult]) -> str:
-    return ", ".join(sorted({target.outcome for target in targets}))
+    """`deployed`; where targets differ, with their numbers: `2 deployed, 1 failed`."""
+    counts = Counter(target.outcome for target in targets)
+    if len(counts) == 1:
+        return next(iter(counts))
+    return ", ".join(f"{counts[outcome]} {outcome}" for outcome in sorted(counts))
 
 
 def _subject(names: Sequence[str]) -> str:
-    """`london`, `london and seoul`, `london, seoul and virginia`; each name once, in the order given."""
+    """`london`, `london and seoul`, `london, seoul and virginia`; each name once, in the order given; very many cut."""
     unique = list(dict.fromkeys(names))
+    if len(unique) > _MOST_NAMES:
+        unique = [*unique[: _MOST_NAMES - 1], f"{len(unique) - _MOST_NAMES + 1} more"]
     return " and ".join([", ".join(unique[:-1]), unique[-1]]) if len(unique) > 1 else "".join(unique)
 
 

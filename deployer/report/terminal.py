@@ -9,6 +9,9 @@ from deployer.report.diff import preview_lines
 from deployer.report.partial import partial_lines
 from deployer.report.words import absence_text, duration, pods
 
+_MANY = 24
+"""Targets: of more, those where nothing was to be done are only counted."""
+
 _MARKS = {"unchanged": "=", "planned": "·"} | dict.fromkeys(SUCCESSES - {"unchanged", "planned"}, "✔")
 _STYLES = {"✔": "\x1b[32m", "=": "\x1b[36m", "·": "\x1b[36m", "✘": "\x1b[31m"}
 _RESET = "\x1b[0m"
@@ -19,11 +22,14 @@ def terminal_lines(result: DeploymentResult, *, colour: bool = False, width: int
 
     Of what was only planned, every value that would change; `width` is the terminal's.
     """
-    yield from _table(result.targets, colour=colour)
+    told = _worth_telling(result.targets)
+    yield from _table(told, colour=colour)
+    if len(told) < len(result.targets):
+        yield f"=  and {len(result.targets) - len(told)} in which nothing was to be done"
     yield from preview_lines(
-        [target for target in result.targets if target.outcome in ("planned", "unchanged")], width=width, colour=colour
+        [target for target in told if target.outcome in ("planned", "unchanged")], width=width, colour=colour
     )
-    for group in _alike([one for one in result.targets if one.outcome != "planned" or one.preview is None]):
+    for group in _alike([one for one in told if one.outcome != "planned" or one.preview is None]):
         yield from _details(group)
     for group in _same_failures(result.targets):
         yield from _failure(group)
@@ -45,8 +51,17 @@ def summary(result: DeploymentResult) -> str:
     return f"{told} in {duration(result.seconds)} (deployment {result.deployment_id})"
 
 
+def _worth_telling(targets: Sequence[TargetResult]) -> Sequence[TargetResult]:
+    """All, or of very many those of which there is something to say."""
+    if len(targets) <= _MANY:
+        return targets
+    return [one for one in targets if one.outcome != "unchanged" or one.error or one.warnings or one.repairs]
+
+
 def _table(targets: Sequence[TargetResult], *, colour: bool) -> Iterator[str]:
     header = ("", "APP", "REGION", "OUTCOME", "VERSION", "REVISION", "PODS", "TIME")
+    if not targets:
+        return
     rows = [
         (
             _MARKS.get(target.outcome, "✘"),

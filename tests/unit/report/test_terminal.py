@@ -134,3 +134,14 @@ def test_no_more_pods_are_ready_than_are_wanted() -> None:
     other = WorkloadState(replace(DEPLOYMENT, name="other"), 2, 2, 1, "progressing")
     assert pods([ending]) == "1/1"
     assert pods([ending, other]) == "2/3"
+
+
+def test_of_very_many_targets_those_that_did_nothing_are_counted() -> None:
+    idle = [TargetResult(Target("prod", "london", f"app{number:02}"), "unchanged") for number in range(30)]
+    text = report(*idle, TargetResult(Target("prod", "london", "busy"), "deployed", version="2"))
+    assert "app00" not in text
+    assert "busy" in text
+    assert "=  and 30 in which nothing was to be done" in text
+    assert "30 unchanged, 1 deployed" in text
+    assert "app00" not in report(*idle)
+    assert "and 30 in which" in report(*idle)

@@ -12,7 +12,7 @@ from deployer.adapters.registry import HttpRegistry
 from deployer.adapters.registry.login import scheme_of
 from deployer.errors import ConfigurationError, DeployError, UnreachableError
 from deployer.events import Silence
-from deployer.execute import ports
+from deployer.execute.image_ports import Registry
 from deployer.model import Image, Secret
 from tests.unit.adapters.registry.server import OCI_IMAGE, OCI_INDEX, FakeRegistry, digest_of, registry
 
@@ -45,7 +45,7 @@ def opened(client: httpx2.Client) -> Open:
         def credentials() -> tuple[str, Secret]:
             return "AWS", Secret(remaining.pop(0) if len(remaining) > 1 else remaining[0])
 
-        found: ports.Registry = HttpRegistry(credentials, lambda name: None, lambda: client, pause=0.0)
+        found: Registry = HttpRegistry(credentials, lambda name: None, lambda: client, pause=0.0)
         assert isinstance(found, HttpRegistry)
         return found
 
