@@ -13,6 +13,7 @@ from deployer.events import Sink
 from deployer.execute.ports import Probe, ReleaseRequest
 from deployer.model import DeploymentRecord, Ending, Holder, Json, LockState, ObjectKey, Permission, Revision
 from deployer.model.status import ReleaseHead
+from deployer.plan.manifests.canonical import canonical_text
 
 
 class RecordingSink:
@@ -81,9 +82,11 @@ class FakeCluster:
         self.objects[key] = before
         self.done.append(f"restore {key}")
 
-    def preview(self, manifest: Json, live: Json | None) -> Json:
+    def preview(self, manifest: Json, live: Json | None, before: Json | None = None) -> Json:
         if error := self.refuses.get(manifest["kind"]):
             raise error
+        if before is not None:
+            self.questions.append(f"preview after {canonical_text(before)}")
         return {**(live or {}), **manifest}
 
     def list(

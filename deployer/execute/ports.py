@@ -51,9 +51,10 @@ class Cluster(Protocol):
         """The live object, None when there is none."""
         ...
 
-    def preview(self, manifest: Json, live: Json | None) -> Json:
+    def preview(self, manifest: Json, live: Json | None, before: Json | None = None) -> Json:
         """What the API server would make of the manifest (dry run on the server, nothing is changed).
 
+        `before` is the same object in the revision that Helm goes on from: what only that names goes, as with Helm.
         Raises ConfigurationError with the server's words when it would refuse (validation, immutable field, quota).
         """
         ...

@@ -70,7 +70,7 @@ def restorable(
     name, namespace = place.app.app_name, place.settings.namespace
     comparing, checking, looking = Troubles(), Troubles(), Troubles()
     entry = Entry(name, namespace, place.ports, prepared, plan.deletions, refuse_held=refuse_held)
-    owned = Owned(name, namespace, revisions)
+    owned = Owned(name, namespace, revisions, rollback=True)
     found: list[Comparison] = []
     steps: list[Callable[[], object]] = [
         lambda: comparing.attempt(lambda: found.append(compare(place.ports.cluster, prepared, owned, tell=tell))),

@@ -5,16 +5,20 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from deployer.adapters.kubernetes.access import denied
-from deployer.adapters.kubernetes.alternatives import STRATEGIC, instead
 from deployer.adapters.kubernetes.api import Api, unknown_kind
 from deployer.adapters.kubernetes.kubeconfig import Kubeconfig
-from deployer.adapters.kubernetes.preview import APPLY, as_applied, is_hook, manager_of
-from deployer.adapters.kubernetes.refusals import refusal, status_of
+from deployer.adapters.kubernetes.merging import PLAIN, STRATEGIC, three_way
+from deployer.adapters.kubernetes.preview import APPLY, as_applied, is_applied, is_hook, manager_of
+from deployer.adapters.kubernetes.refusals import is_unread, refusal, status_of
 from deployer.adapters.kubernetes.restoring import PATCH, made_anew, ways_back
 from deployer.errors import NotPermitted
 from deployer.model import Json, ObjectKey, Permission, Secret
+
+if TYPE_CHECKING:
+    import httpx2
 
 _SINGLE_QUESTIONS = 8
 """Up to so many objects their events are asked for one by one; beyond, all of the namespace's are sifted."""
@@ -82,12 +86,13 @@ class KubernetesCluster:
             return None
         return self._api.object(response, f"reading {key}")
 
-    def preview(self, manifest: Json, live: Json | None) -> Json:
+    def preview(self, manifest: Json, live: Json | None, before: Json | None = None) -> Json:
         """What the API server would make of the manifest; nothing is changed.
 
         The manifest is applied to the live object as Helm would: its fields win over hand-made changes, fields that it
-        does not name stay as they are. So the answer equals the live object (but for `metadata.managedFields`) exactly
-        when applying it would change nothing. Hooks are previewed as new objects, since Helm makes them anew.
+        does not name stay as they are, but for those that it named in `before`, the revision that Helm goes on from.
+        So the answer equals the live object (but for `metadata.managedFields`) exactly when applying it would change
+        nothing. Hooks are previewed as new objects, since Helm makes them anew.
         """
         key, resource = self._api.known(manifest)
         query = {"dryRun": "All", "fieldValidation": "Strict"}
@@ -99,18 +104,28 @@ class KubernetesCluster:
                 # Existence is looked at last: the manifest itself has passed.
                 return manifest if is_hook(manifest) else self.preview(manifest, self.get(key) or manifest)
         else:
-            body, content_type = as_applied(manifest, live), APPLY
-            query["fieldManager"] = manager_of(live)
-            if (patch := instead(body, live)) is not None:
-                body, content_type = patch, STRATEGIC
-            else:
-                query["force"] = "true"
-            response = self._api.connection.request(
-                "PATCH", self._api.path(key, resource), query=query, body=body, content_type=content_type
+            response = self._preview_change(
+                self._api.path(key, resource), query, as_applied(manifest, live), live, before
             )
         if response.status_code == 404 and not status_of(response).get("details", {}).get("name"):
             raise unknown_kind(key)
         return self._api.object(response, f"checking {key}")
+
+    def _preview_change(
+        self, path: str, query: dict[str, str], wanted: Json, live: Json, before: Json | None
+    ) -> httpx2.Response:
+        """A server-side apply, unless Helm's own patch takes something away that it would leave, or be refused for."""
+        if not is_applied(live) and (patch := three_way(wanted, live, before)) is not None:
+            query["fieldManager"] = manager_of(live)
+            response = self._api.connection.request("PATCH", path, query=query, body=patch, content_type=STRATEGIC)
+            if response.status_code == 415:  # only kinds that are built in have merge keys
+                patch = three_way(wanted, live, before, strategic=False) or {}
+                response = self._api.connection.request("PATCH", path, query=query, body=patch, content_type=PLAIN)
+            if not is_unread(response):
+                return response
+            # Of a patch that it cannot read the server does not say where; of an apply it does.
+        query |= {"fieldManager": manager_of(live), "force": "true"}
+        return self._api.connection.request("PATCH", path, query=query, body=wanted, content_type=APPLY)
 
     def list(
         self,

@@ -40,11 +40,20 @@ def as_applied(manifest: Json, live: Json) -> Json:
 
 def manager_of(live: Json) -> str:
     """Who applies: Helm, where it did so on the server, since fields that it then leaves out are removed."""
+    return _applying(live) or _MANAGER
+
+
+def is_applied(live: Json) -> bool:
+    """Whether Helm (4) applied the object on the server."""
+    return _applying(live) is not None
+
+
+def _applying(live: Json) -> str | None:
     for entry in _map(live, "metadata").get("managedFields") or ():
         manager = str(entry.get("manager", ""))
         if entry.get("operation") == "Apply" and manager.startswith("helm") and not entry.get("subresource"):
             return manager
-    return _MANAGER
+    return None
 
 
 def _map(mapping: Json, key: str) -> dict[str, Any]:

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     import httpx2
 
 _NOT_ALLOWED = re.compile(r"\bUser \".*\" cannot \w+ resource\b|\bcannot \w+ path\b", re.DOTALL)
-_UNTYPED = re.compile(r"failed to create typed patch object|field not declared in schema")
+_UNTYPED = re.compile(
+    r"failed to create typed patch object|field not declared in schema|unable to convert unstructured object"
+)
 _LONGEST = 2000
 
 
@@ -24,6 +26,12 @@ def status_of(response: httpx2.Response) -> Json:
     except ValueError:
         return {}
     return content if isinstance(content, dict) and content.get("kind") == "Status" else {}
+
+
+def is_unread(response: httpx2.Response) -> bool:
+    """Whether a patch was refused for what it is, before anything was looked at that it would make."""
+    causes = (status_of(response).get("details") or {}).get("causes") or () if response.status_code == 422 else ()
+    return any(cause.get("field") == "patch" for cause in causes)
 
 
 def refusal(response: httpx2.Response, what: str, where: str, mask: Callable[[str], str]) -> DeployError:

@@ -69,7 +69,7 @@ def at(content: Any, path: Path) -> Any:
 def without(content: Any, before: Any, wanted: Any, path: Path = ()) -> Any:
     """The content without what an author had in a manifest before and has not in the one that is wanted now.
 
-    Helm takes such fields away; the server's dry run of the new manifest does not know of them.
+    Helm takes such fields away.
     """
     if isinstance(content, dict) and isinstance(before, dict) and isinstance(wanted, dict):
         return {

@@ -111,10 +111,10 @@ def _basis(preview: Preview) -> list[tuple[str, str, list[tuple[str, str]]]]:
 def _wanted(key: ObjectKey, manifest: Json, live: Json, before: Json | None, seen: Seen) -> Json:
     """The object as it would be afterwards: as the server says, or, where it would refuse, as the manifest says."""
     shown = seen.comparison.previews.get(key)
-    if shown is None:
-        shown = laid_over(live, manifest)
-    result: Json = without(shown, before, manifest) if before is not None else shown
-    return result
+    if shown is not None:
+        return shown
+    result: Json = laid_over(live, manifest)
+    return without(result, before, manifest) if before is not None else result
 
 
 def _by_identity(seen: Seen) -> dict[Identity, Json]:

@@ -8,7 +8,7 @@ import pytest
 
 from deployer.errors import ConfigurationError, ErrorGroup, Location
 from deployer.execute.compare import Owned, compare
-from deployer.model import Json, ObjectKey
+from deployer.model import Json, ObjectKey, Revision
 from deployer.plan.manifests import PreparedManifests, SourceManifest
 from deployer.plan.manifests.canonical import canonical_text
 from tests.fakes import FakeCluster, make_revision
@@ -95,3 +95,39 @@ def test_everything_that_is_refused_is_told() -> None:
     both = PreparedManifests("default", (CONFIG, CONFIG), ("", ""))
     with pytest.raises(ErrorGroup):
         compare(FakeCluster({KEY: live()}), both, Owned("web", "default", ()))
+
+
+def asked_after(*revisions: Revision, wanted: Json = CONFIG, rollback: bool = False) -> list[str]:
+    """What each preview was told that there was before."""
+    cluster = FakeCluster({KEY: live(OWN)})
+    manifests = PreparedManifests("default", (wanted,), (canonical_text(wanted),))
+    compare(cluster, manifests, Owned("web", "default", revisions, rollback=rollback))
+    return [one.removeprefix("preview after ") for one in cluster.questions if one.startswith("preview after ")]
+
+
+def text_of(value: str) -> str:
+    return canonical_text({**CONFIG, "data": {"a": "b", value: value}})
+
+
+def revision(number: int, status: str = "deployed") -> Revision:
+    return make_revision(number, status=status, manifests=(text_of(str(number)),))
+
+
+def test_a_preview_knows_what_the_deployed_revision_said() -> None:
+    assert asked_after(revision(1)) == [text_of("1")]
+    assert asked_after(revision(3, "failed"), revision(2), revision(1, "superseded")) == [text_of("2")]
+    assert asked_after(revision(2, "failed"), revision(1, "superseded")) == [text_of("2")]
+    theirs = make_revision(1, manifest=text_of("1"))
+    assert asked_after(theirs) == [text_of("1")]
+
+
+def test_a_rollback_goes_on_from_the_newest_revision_whatever_became_of_it() -> None:
+    assert asked_after(revision(3, "failed"), revision(2), rollback=True) == [text_of("3")]
+
+
+def test_what_was_not_there_or_is_the_same_has_nothing_to_lose() -> None:
+    assert asked_after() == []
+    assert asked_after(revision(1, "uninstalled")) == []
+    assert asked_after(make_revision(1, manifests=(canonical_text(CONFIG),))) == []
+    other = {**CONFIG, "metadata": {"name": "other"}}
+    assert asked_after(make_revision(1, manifests=(canonical_text(other),)), wanted=CONFIG) == []

@@ -118,6 +118,6 @@ def cluster(
             made.close()
 
 
-def status(code: int, reason: str, message: str, **details: str) -> Answer:
+def status(code: int, reason: str, message: str, **details: Any) -> Answer:
     body = {"kind": "Status", "reason": reason, "message": message, "details": details, "code": code}
     return Answer(code, body)

@@ -132,6 +132,51 @@ def test_a_preview_takes_helms_marks_and_its_name_from_the_live_object() -> None
         assert server.requests[0].query["fieldManager"] == "helm4"
 
 
+FORMER = CONFIG | {"data": {"x": "1", "gone": "1"}}
+UNREAD = status(422, "Invalid", "patch: Invalid value", causes=[{"field": "patch"}])
+UNSUPPORTED = status(415, "UnsupportedMediaType", "only merge patches")
+UNTYPED = "failed to create typed patch object (a/b): .spec.replcas: field not declared in schema"
+
+
+def content_type(request: Request) -> str:
+    return request.headers["Content-Type"].removeprefix("application/").removesuffix("-patch+json")
+
+
+def test_what_the_manifest_no_longer_says_is_taken_away_as_helm_does() -> None:
+    live = FORMER | {"data": {"x": "1", "gone": "1", "by hand": "2"}}
+    with cluster(echo) as (adapter, server):
+        adapter.preview(CONFIG, live, FORMER)
+        (request,) = server.requests
+        assert content_type(request) == "strategic-merge"
+        assert request.query == {"dryRun": "All", "fieldManager": "deployer-preview", "fieldValidation": "Strict"}
+        assert request.json == {"data": {"gone": None}}
+
+
+def test_who_applied_on_the_server_needs_no_patch() -> None:
+    live = FORMER | {"metadata": {"name": "a", "managedFields": [{"manager": "helm", "operation": "Apply"}]}}
+    with cluster(echo) as (adapter, server):
+        adapter.preview(CONFIG, live, FORMER)
+        assert server.requests[0].query["force"] == "true"
+
+
+def test_kinds_without_merge_keys_get_a_plain_patch() -> None:
+    with cluster(lambda request: UNSUPPORTED if "strategic" in content_type(request) else echo(request)) as (
+        adapter,
+        server,
+    ):
+        adapter.preview(CONFIG, FORMER, FORMER)
+        assert [content_type(request) for request in server.requests] == ["strategic-merge", "merge"]
+        assert server.requests[1].json == {"data": {"gone": None}}
+
+
+def test_where_a_patch_cannot_be_read_an_apply_says_where() -> None:
+    def answer(request: Request) -> Answer:
+        return UNREAD if content_type(request) == "strategic-merge" else status(500, "", UNTYPED)
+
+    with cluster(answer) as (adapter, _), pytest.raises(ConfigurationError, match=r"spec\.replcas"):
+        adapter.preview(CONFIG, FORMER, FORMER)
+
+
 def test_a_hook_is_previewed_as_a_new_object_even_where_one_is_left() -> None:
     hook = CONFIG | {"metadata": {"name": "a", "annotations": {"helm.sh/hook": "pre-install"}}}
     with cluster(lambda request: status(409, "AlreadyExists", "exists")) as (adapter, server):
@@ -171,12 +216,8 @@ RBAC = (
         ),
         (NO_PATH, ConfigurationError, "does not know ConfigMap", "api-resources"),
         (status(500, "InternalError", "etcd"), UnreachableError, "etcd", "later"),
-        (
-            status(500, "", "failed to create typed patch object (a/b): .spec.replcas: field not declared in schema"),
-            ConfigurationError,
-            "spec.replcas",
-            "misspelt",
-        ),
+        (status(500, "", UNTYPED), ConfigurationError, "spec.replcas", "misspelt"),
+        (status(500, "", "unable to convert unstructured object to v1"), ConfigurationError, "unstructured", None),
         (Answer(200, b"<html>login</html>"), UnreachableError, "not that of a Kubernetes", "proxy"),
         (Answer(200, b"\xff"), UnreachableError, "not that of a Kubernetes", "proxy"),
         (Answer(200, []), UnreachableError, "not that of a Kubernetes", "proxy"),

@@ -101,16 +101,22 @@ def test_what_a_new_template_means_depends_on_the_kind(
     assert word in effect.note
 
 
-def test_a_field_that_its_author_takes_away_goes() -> None:
-    """The dry run does not tell: to the server a field that is not named stays as it is."""
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        (True, FieldChange("spec.replicas", "changed", 3, 1)),
+        (False, FieldChange("spec.replicas", "removed", 3, None)),
+    ],
+)
+def test_a_field_that_its_author_takes_away_goes(answers: bool, told: FieldChange) -> None:
+    """Where a field has a default, the server says so; where it has not answered, nobody does."""
     old, new = with_spec(deployment(), replicas=3), deployment()
-    present, answer = served(old), served(old)
     key = object_key(new, "default")
     prepared = PreparedManifests("default", (new,), (canonical_text(new),))
     current = make_revision(1, manifests=(canonical_text(old),))
-    seen = Seen(prepared, Comparison({key: present}, {key: answer}), current)
+    seen = Seen(prepared, Comparison({key: served(old)}, {key: served(new)} if answers else {}), current)
     (change,) = preview(TargetPlan(TARGET, release_action="upgrade"), seen, str).objects
-    assert change.fields == (FieldChange("spec.replicas", "removed", 3, None),)
+    assert change.fields == (told,)
 
 
 def test_a_new_part_is_shown_as_its_author_wrote_it() -> None:
