@@ -33,6 +33,7 @@ COMMANDS: dict[str, Command] = {
     "lint": Command("lint", "Look for mistakes in every app in each of its environments, offline."),
     "explain": Command("explain", "Show where each effective value comes from: file, line, layer."),
     "secrets": Command("secrets", "Change, compare, rotate and check SOPS files, without plaintext on disk."),
+    "jenkins": Command("jenkins", "Pipelines for Jenkins, generated from this repository."),
     "init": Command("init", "Make a new deployment repository that works at once on the sandbox."),
     "sandbox": Command("sandbox", "The stage `local`: three regional clusters and an AWS on this machine."),
     "doctor": Command("doctor", "Show what is missing on this machine, and how to get it."),

@@ -104,6 +104,16 @@ def show_path(path: Path) -> str:
     return text
 
 
+def plain(node: Node) -> Any:
+    """The values alone, no template evaluated: mappings, lists and scalars."""
+    match node:
+        case MappingNode():
+            return {key: plain(entry.value) for key, entry in node.entries.items()}
+        case SequenceNode():
+            return [plain(item) for item in node.items]
+    return node.value
+
+
 def node_at(root: Node, path: Path) -> Node | None:
     """The node at a path, None when there is none."""
     node = root

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.config import document
-from deployer.config.nodes import MappingNode, Node, SequenceNode
+from deployer.config.nodes import MappingNode, plain
 from deployer.config.suggestions import did_you_mean
 from deployer.errors import ConfigurationError, Location
 from deployer.lint.finding import RULES, Finding
@@ -46,7 +46,7 @@ def settings(root: Path) -> LintSettings:
         entry = document.read(root / _YAML, _YAML).entries.get("Lint")
         if entry is not None:
             file = _YAML
-            found |= _plain(entry.value) if isinstance(entry.value, MappingNode) else {"Lint": None}
+            found |= plain(entry.value) if isinstance(entry.value, MappingNode) else {"Lint": None}
     names = {re.sub(r"(?<=[a-z])(?=[A-Z])", "-", str(key)).lower(): value for key, value in found.items()}
     for key in names.keys() - {"disable", "kubernetes-version"}:
         raise ConfigurationError(
@@ -102,12 +102,3 @@ def _table(content: Any, path: tuple[str, ...]) -> dict[str, Any]:
     for part in path:
         content = content.get(part) if isinstance(content, dict) else None
     return content if isinstance(content, dict) else {}
-
-
-def _plain(node: Node) -> Any:
-    match node:
-        case MappingNode():
-            return {key: _plain(entry.value) for key, entry in node.entries.items()}
-        case SequenceNode():
-            return [_plain(item) for item in node.items]
-    return node.value

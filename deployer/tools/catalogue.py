@@ -182,6 +182,13 @@ _ALL = (
         ask=("version", "--client"),
         source=DebianPackage("kubernetes-client"),
     ),
+    Tool(
+        "java",
+        "runs the pipelines that are generated for Jenkins, in tests",
+        at_least="11",
+        source=DebianPackage("default-jre-headless"),
+    ),
+    Tool("mvn", "gets what those tests need", at_least="3.6", source=DebianPackage("maven")),
     Tool("dockerd", "the sandbox's Docker engine", at_least="20.10", source=DebianPackage("docker.io")),
     Tool("containerd", "runs the sandbox's pods", at_least="1.6", below="3", source=DebianPackage("containerd")),
     Tool("runc", "runs the sandbox's containers", at_least="1.1", source=DebianPackage("runc")),
@@ -250,4 +257,4 @@ SANDBOX = (
 )
 """What the sandbox needs besides."""
 
-OPTIONAL = ("kubectl", "helm4", "buildkitd")
+OPTIONAL = ("kubectl", "helm4", "buildkitd", "java", "mvn")

@@ -1,0 +1,105 @@
+"""`deploy jenkins`: pipelines for Jenkins, and what they make of a command's report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deployer.cli.options import Debug, Directory
+from deployer.errors import UsageError
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+_Report = Annotated[Path, typer.Argument(metavar="FILE", help="what --json printed")]
+
+
+@app.callback()
+def jenkins() -> None:
+    """Jenkins: pipelines for this repository, with the results of deployments in its builds."""
+
+
+@app.command()
+def generate(
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where to (default: jenkins/ in the repository).")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 3 where files differ.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that were not made by this.")] = False,
+    directory: Directory = None,
+    debug: Debug = False,
+) -> None:
+    """Write a declarative pipeline for each purpose, and a Job DSL script for the jobs.
+
+    Deploy one app to one region, or to all in waves; all apps, production after approval; roll back; look for drift.
+    Settings are the block `Jenkins` of deployer.yml.
+    """
+    from deployer.cli.files import write_file
+    from deployer.cli.output import print_answer, print_result
+    from deployer.config import Repository
+    from deployer.jenkins.content import content_of
+    from deployer.jenkins.generate import generate as make
+    from deployer.jenkins.settings import read_settings
+    from deployer.jenkins.write import differing, write
+
+    repository = Repository.find(Path.cwd(), directory)
+    settings = read_settings(repository.root)
+    made = make(content_of(repository, settings), settings)
+    target = out if out is not None else repository.root / settings.directory
+    if check:
+        differ = differing(target, made)
+        print_answer(
+            "\n".join(f"{target / name}: differs" for name in differ) or f"{target}: as the repository wants it"
+        )
+        raise typer.Exit(3 if differ else 0)
+    changed = write(target, made, write_file, force=force)
+    print_result("\n".join(f"{target / name}: {'written' if name in changed else 'unchanged'}" for name in made))
+
+
+@app.command()
+def report(
+    file: _Report,
+    junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit's XML there.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Print a command's report in the few lines of a build's description, and write it as test results."""
+    from deployer.cli.files import write_file
+    from deployer.cli.output import print_answer
+    from deployer.report.builds import description
+    from deployer.report.junit import junit as xml
+
+    document = _document(file)
+    if junit is not None:
+        write_file(junit, xml(document))
+    print_answer(description(document))
+
+
+@app.command()
+def choices(file: _Report, debug: Debug = False) -> None:
+    """Print what a rollback may go back to, a line each, from the report of `deploy history --json`."""
+    from deployer.cli.output import print_answer
+    from deployer.report.builds import choices as choices_of
+
+    found = choices_of(_document(file))
+    if not found:
+        raise UsageError(
+            "there is nothing to go back to", where=str(file), why="no revision was verified but what runs"
+        )
+    print_answer("\n".join(found))
+
+
+def _document(file: Path) -> dict[str, Any]:
+    """A report; raises UsageError for what is none."""
+    try:
+        content: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise UsageError("this is no report", where=str(file), why=why, hint="it is what --json printed") from error
+    targets = content.get("targets", content.get("regions", [])) if isinstance(content, dict) else None
+    errors = content.get("errors", []) if isinstance(content, dict) else None
+    for entries in (targets, errors):
+        if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
+            raise UsageError("this is no report", where=str(file), hint="it is what --json printed")
+    return content
