@@ -14,5 +14,5 @@ format: ## in the development environment that is active
 lock: ## pin the dependencies again; `make lock UPGRADE=--upgrade` takes the newest
 	./requirements/refresh $(UPGRADE)
 
-schema: ## publish the JSON Schemas of app files and group_vars again
+schema: ## publish the JSON Schemas of app files, group_vars and deployer.yml again
 	python -c 'from pathlib import Path; from deployer.config.schema import write; write(Path("docs/schema"))'

@@ -1,4 +1,4 @@
-"""The JSON Schemas of app files and group_vars, made from the model's classes, for editors (docs/schema/)."""
+"""The JSON Schemas of app files, group_vars and deployer.yml, made from the model's classes, for editors (docs/schema/)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, get_args
 from deployer.config.docker import DEFAULTS as DOCKER_DEFAULTS
 from deployer.model import DockerSpec, HealthCheckSettings, RolloutSettings, Settings, WebhookSettings
 from deployer.model.hooks import HookEvent, Hooks
+from deployer.model.jenkins import JenkinsSettings
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TEMPLATE = {"type": "string", "pattern": r"\{\{|\{%", "description": "a template"}
@@ -113,9 +114,24 @@ def app_schema() -> Schema:
     return _finished(schema, "An app of deploy", "An app's file; other keys are variables of yours.")
 
 
+def deployer_schema() -> Schema:
+    """Of `deployer.yml`, in which nothing is a template."""
+    jenkins = _made_of(JenkinsSettings)
+    definitions = jenkins.pop("$defs", {})
+    lint: Schema = {
+        "type": "object",
+        "description": "What `deploy lint` is asked (docs/lint.md).",
+        "properties": {"Disable": {"type": "array", "items": _TEXT}, "KubernetesVersion": _TEXT},
+        "additionalProperties": False,
+    }
+    schema: Schema = {"type": "object", "properties": {"Jenkins": jenkins, "Lint": lint}, "$defs": definitions}
+    finished = _finished(schema, "deployer.yml of deploy", "What a deployment repository sets for all its stages.")
+    return finished | {"additionalProperties": False}
+
+
 def schema_files() -> dict[str, str]:
     """File name → text, as they are published."""
-    schemas = {"app.json": app_schema(), "group-vars.json": group_vars_schema()}
+    schemas = {"app.json": app_schema(), "deployer.json": deployer_schema(), "group-vars.json": group_vars_schema()}
     return {name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in schemas.items()}
 
 
@@ -138,7 +154,18 @@ def _described(text: str) -> Schema:
 
 
 def _of(kind: type[Any]) -> Schema:
-    """pydantic's schema of a class of the model, in which every value may be a template."""
+    """The schema of a class of the model in which every value may be a template."""
+    schema = _made_of(kind)
+    for part in (schema, *schema.get("$defs", {}).values()):
+        for name, value in part.get("properties", {}).items():
+            part["properties"][name] = _or_template(value)
+    if kind is Settings:
+        schema.pop("required")
+    return schema
+
+
+def _made_of(kind: type[Any]) -> Schema:
+    """pydantic's schema of a class of the model."""
     from pydantic import TypeAdapter
     from pydantic.json_schema import GenerateJsonSchema
     from pydantic_core import PydanticOmit
@@ -149,10 +176,8 @@ def _of(kind: type[Any]) -> Schema:
 
     schema: Schema = TypeAdapter(kind).json_schema(by_alias=True, schema_generator=Generator)
     for part in (schema, *schema.get("$defs", {}).values()):
-        for name, value in part.get("properties", {}).items():
-            part["properties"][name] = _or_template(value)
-    if kind is Settings:
-        schema.pop("required")
+        for value in part.get("properties", {}).values():
+            value.pop("title", None)
     return schema
 
 

@@ -62,7 +62,9 @@ class JenkinsRepository:
 
 @dataclass(frozen=True)
 class JenkinsSettings:
-    """All of it. Stages are deployed to in the order of `Staging`, then of `Production`, which is asked for first.
+    """How pipelines for Jenkins are made (docs/jenkins.md).
+
+    Stages are deployed to in the order of `Staging`, then of `Production`, which is asked for first.
 
     By default production is what begins with `prod`, and staging every other stage but the sandbox's `local`.
     `Waves`: `deployment` makes one deployment that goes through the waves itself; `stages` makes a stage of the

@@ -19,7 +19,7 @@ def problems(schema: dict[str, Any], content: Any) -> list[str]:
     return [str(error.json_path) for error in Draft202012Validator(schema).iter_errors(content)]
 
 
-@pytest.mark.parametrize("name", ["app.json", "group-vars.json"])
+@pytest.mark.parametrize("name", ["app.json", "deployer.json", "group-vars.json"])
 def test_what_is_published_is_what_the_code_says(name: str) -> None:
     assert (ROOT / "docs/schema" / name).read_text() == schema_files()[name], "run `make schema`"
 
