@@ -144,4 +144,6 @@ def _covered(wanted: Any, live: Any) -> bool:
 
 def _same(one: Any, other: Any) -> bool:
     """Equal in JSON's eyes, to which 1 and true differ."""
+    if isinstance(one, str) or one is None or other is None:
+        return bool(one == other)
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
