@@ -31,7 +31,11 @@ class Apart:
             app = target.application
             if app in broken:
                 errors = broken[app].get(target)
-                error = _together(errors) if errors else _because(app, f"something is wrong with it in {', '.join(_places(broken[app]))}")
+                error = (
+                    _together(errors)
+                    if errors
+                    else _because(app, f"something is wrong with it in {', '.join(_places(broken[app]))}")
+                )
             elif app in held:
                 error = _because(app, f"it needs {held[app]}, which cannot be deployed")
             else:

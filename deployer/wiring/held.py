@@ -6,11 +6,11 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from deployer.config import Repository
 from deployer.errors import InterruptedBySignal
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from deployer.adapters.aws.session import Session, Sessions
     from deployer.adapters.telemetry.traces import Traces
     from deployer.execute.ports import SecretsDecryptor
+
+T = TypeVar("T")
 
 
 class Held:
@@ -41,6 +43,7 @@ class Held:
         self._directory: Path | None = None
         self._commit: str | None = None
         self._asked_git = False
+        self._made: dict[tuple[object, ...], Any] = {}
         self._traces: Traces | None = None
 
     def __enter__(self) -> Self:
@@ -108,6 +111,14 @@ class Held:
 
         since = datetime.now(UTC).isoformat(timespec="seconds")
         return Holder(deployment, self.who(), this_machine(), since, action, this_process())
+
+    def _once(self, make: Callable[[], T], *key: object) -> T:
+        """What `make` gives, made once for a key: apps of one region share connections, logins and answers."""
+        with self._lock:
+            if key not in self._made:
+                self._made[key] = make()
+            made: T = self._made[key]
+            return made
 
     def _sops(self) -> SecretsDecryptor:
         from deployer.adapters.sops import Sops

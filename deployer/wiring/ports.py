@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deployer.errors import Location
 from deployer.execute.dns_ports import Dns, LoadBalancers, NameServers
@@ -13,6 +13,10 @@ from deployer.execute.ports import Notifier
 from deployer.execute.work import RegionPorts
 from deployer.model import Json, Secret, Settings, Target
 from deployer.wiring.held import Held, cache_directory
+
+if TYPE_CHECKING:
+    from deployer.adapters.aws.session import Session
+    from deployer.adapters.kubernetes import KubernetesCluster
 
 
 class Ports(Held):
@@ -47,10 +51,14 @@ class Ports(Held):
     def registry(self, settings: Settings, target: Target) -> Registry:
         """The region's image registry, with a login that lasts for this run."""
         from deployer.adapters.aws.account import region_in
+
+        session = self._session(settings, region_in(settings.aws_ecr_prefix))
+        return self._once(lambda: self._new_registry(session, settings), "registry", session, settings.ecr)
+
+    def _new_registry(self, session: Session, settings: Settings) -> Registry:
         from deployer.adapters.aws.ecr import Ecr
         from deployer.adapters.registry import HttpRegistry
 
-        session = self._session(settings, region_in(settings.aws_ecr_prefix))
         ecr = Ecr(session, settings.ecr)
 
         def credentials() -> tuple[str, Secret]:
@@ -71,41 +79,50 @@ class Ports(Held):
         from deployer.adapters.aws.account import StsAccount, account_in
 
         if account_in(settings.aws_ecr_prefix) is not None:
-            StsAccount(self._session(settings)).check(settings.aws_ecr_prefix)
+            session = self._session(settings)
+            self._once(lambda: StsAccount(session), "account", session).check(settings.aws_ecr_prefix)
 
     def region(self, settings: Settings, target: Target) -> RegionPorts:
         """The region's cluster, releases, prober and locks: an EKS cluster by name, or a context of a kubeconfig."""
         from deployer.adapters.helm import HelmReleases
-        from deployer.adapters.kubernetes import KubernetesCluster
         from deployer.adapters.leases import LeaseLocks
         from deployer.adapters.prober import HttpProber
 
-        mask = self._masker.mask
-        cluster_settings = settings.cluster
-        if cluster_settings.name is not None:
-            from deployer.adapters.aws.eks import Eks
-
-            eks, name = Eks(self._session(settings)), cluster_settings.name
-            kubeconfig: Any = lambda: eks.kubeconfig(name)  # noqa: E731 -- asked only when it is needed
-            context = None
-            cluster = KubernetesCluster(
-                kubeconfig, None, namespace=settings.namespace, mask=mask, token=lambda: eks.token(name)
-            )
-        else:
-            kubeconfig = Path(cluster_settings.kubeconfig) if cluster_settings.kubeconfig else None
-            context = cluster_settings.context
-            cluster = KubernetesCluster(kubeconfig, context, namespace=settings.namespace, mask=mask)
-        self._stack.callback(cluster.close)
+        mask, where = self._masker.mask, settings.cluster
+        session = self._session(settings) if where.name is not None else None
+        cluster, kubeconfig = self._once(
+            lambda: self._connect(settings, session), "cluster", where, settings.namespace, session
+        )
         releases = HelmReleases(
             cluster,
             lambda: self._tool("helm"),
             directory=self._private_directory(),
             kubeconfig=kubeconfig,
-            context=context,
+            context=where.context if where.name is None else None,
             mask=mask,
             convert=_todays,
         )
         return RegionPorts(cluster, releases, HttpProber(mask), LeaseLocks(cluster, target))
+
+    def _connect(self, settings: Settings, session: Session | None) -> tuple[KubernetesCluster, Any]:
+        """A cluster, its connection opened at the first question; and what tells Helm where it is."""
+        from deployer.adapters.kubernetes import KubernetesCluster
+
+        mask, where = self._masker.mask, settings.cluster
+        kubeconfig: Any
+        if session is not None and where.name is not None:
+            from deployer.adapters.aws.eks import Eks
+
+            eks, name = Eks(session), where.name
+            kubeconfig = lambda: eks.kubeconfig(name)  # noqa: E731 -- asked only when it is needed
+            cluster = KubernetesCluster(
+                kubeconfig, None, namespace=settings.namespace, mask=mask, token=lambda: eks.token(name)
+            )
+        else:
+            kubeconfig = Path(where.kubeconfig) if where.kubeconfig else None
+            cluster = KubernetesCluster(kubeconfig, where.context, namespace=settings.namespace, mask=mask)
+        self._stack.callback(cluster.close)
+        return cluster, kubeconfig
 
     def dns(self, settings: Settings, target: Target) -> Dns:
         """Route 53, with the region's profile."""

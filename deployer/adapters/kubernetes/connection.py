@@ -56,7 +56,7 @@ class Connection:
                 trust_env=not _is_this_machine(access.server),
                 timeout=httpx2.Timeout(timeout, connect=min(timeout, 5.0)),
                 # Idle connections outlive the seconds for which we watch pods between two questions.
-                limits=httpx2.Limits(max_connections=32, max_keepalive_connections=16, keepalive_expiry=60.0),
+                limits=httpx2.Limits(max_connections=32, max_keepalive_connections=32, keepalive_expiry=60.0),
                 headers={"Accept": "application/json", "User-Agent": "deployer"},
             )
         except (ValueError, httpx2.InvalidURL) as error:
