@@ -71,6 +71,7 @@ Helm:
     kind: Ingress
     metadata: {{name: "{{{{ AppName }}}}"}}
     spec:
+      ingressClassName: nginx
       rules:
         - host: "{{{{ AppName }}}}.test"
           http:

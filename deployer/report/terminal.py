@@ -46,6 +46,7 @@ def summary(result: DeploymentResult) -> str:
     for target in result.targets:
         counts[target.outcome] = counts.get(target.outcome, 0) + 1
     told = ", ".join(f"{count} {outcome}" if len(result.targets) > 1 else outcome for outcome, count in counts.items())
+    told = told or "no app was chosen, so there was nothing to do"
     told = f"{result.origin} → {result.stage}: {told}" if result.origin else told
     told = f"stopped by {result.stopped_by}: {told}" if result.stopped_by else told
     return f"{told} in {duration(result.seconds)} (deployment {result.deployment_id})"
