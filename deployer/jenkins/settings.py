@@ -57,7 +57,7 @@ def _check(settings: JenkinsSettings, where: Location) -> None:
             errors.append(ConfigurationError(what, where=where))
     if settings.keep_builds < 1:
         errors.append(ConfigurationError(f"{KEY}.KeepBuilds must be 1 or more", where=where))
-    if settings.timeouts.lock >= settings.timeouts.deploy:
+    if not errors and settings.timeouts.lock >= settings.timeouts.deploy:
         hint = "the wait for a lock is part of a run"
         errors.append(ConfigurationError(f"{KEY}.Timeouts.Lock must be below Deploy", where=where, hint=hint))
     if any("," in one for one in settings.approvers):

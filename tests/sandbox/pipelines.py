@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -21,6 +19,7 @@ MAVEN_PROJECT = CHECKOUT / "tests/jenkins"
 class Case:
     """What became of one test; `trouble` is empty when it went well."""
 
+    suite: str
     name: str
     trouble: str
 
@@ -30,8 +29,8 @@ class _Quiet:
         pass
 
 
-def run_pipelines(pipelines: Path, output: Path, test: str, environment: Mapping[str, str] | None = None) -> list[Case]:
-    """Run a class of tests over the pipelines below a directory. Java and Maven are installed where there are none."""
+def run_pipelines(pipelines: Path, output: Path) -> list[Case]:
+    """Run all tests over the pipelines below a directory. Java and Maven are installed where there are none."""
     tools = ensure(("java", "mvn"), _Quiet())
     command = [
         str(tools["mvn"]),
@@ -41,21 +40,18 @@ def run_pipelines(pipelines: Path, output: Path, test: str, environment: Mapping
         f"-Dmaven.repo.local={cache_directory().parent / 'maven'}",
         f"-Doutput={output}",
         f"-Dpipelines={pipelines}",
-        f"-Dtest={test}",
         "test",
     ]
     # What was downloaded before is enough; the network is asked only where it is not.
     for options in (["--offline"], []):
-        done = subprocess.run(
-            [*command, *options], env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
         if "offline" not in done.stdout:
             break
     reports = sorted((output / "surefire-reports").glob("TEST-*.xml"))
     assert reports, f"Maven ran no test\n{done.stdout}\n{done.stderr}"
     cases = [case for report in reports for case in ElementTree.parse(report).getroot().iter("testcase")]
     assert cases, done.stdout
-    return [Case(str(case.get("name")), _trouble(case)) for case in cases]
+    return [Case(str(case.get("classname")), str(case.get("name")), _trouble(case)) for case in cases]
 
 
 def _trouble(case: ElementTree.Element) -> str:

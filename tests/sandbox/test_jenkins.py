@@ -1,4 +1,4 @@
-"""Every generated pipeline runs in JenkinsPipelineUnit; one with the real command, on the sandbox."""
+"""Every generated pipeline runs in JenkinsPipelineUnit; some with the real command, on the sandbox."""
 
 from __future__ import annotations
 
@@ -11,57 +11,69 @@ import pytest
 import yaml
 
 from deployer.cli import main
+from tests.sandbox.clusters import Namespace
 from tests.sandbox.helpers import Project, write_yaml
-from tests.sandbox.pipelines import run_pipelines
-from tests.sandbox.surroundings import CHECKOUT
+from tests.sandbox.pipelines import Case, run_pipelines
+from tests.sandbox.surroundings import CHECKOUT, Json
 
 EXAMPLE = CHECKOUT / "examples/jenkins"
 
-HOSTILE = {
+HOSTILE: Json = {
     "Agents": {"Default": "a'b\"${throw new Error()}$c\\u0041\\"},
     "Credentials": {"Default": {"Aws": "id'${1/0}"}},
     "Approvers": ["o'neill ${x}"],
     "Folder": "it's $here",
     "Repository": {"Url": "ssh://x'${y}"},
 }
+STAGES: Json = {
+    "Waves": "stages",
+    "Agents": {"Default": "deploy", "Regions": {"seoul": "deploy && seoul", "virginia": "deploy && virginia"}},
+}
 
 
-def generated(directory: Path, settings: dict[str, object], out: Path) -> None:
-    """The example's pipelines, made with other settings."""
-    repository = Path(shutil.copytree(EXAMPLE, directory))
-    (repository / "deployer.yml").write_text(yaml.safe_dump({"Jenkins": settings}))
+def generate(repository: Path, out: Path) -> None:
     assert main(["jenkins", "generate", "-C", str(repository), "--out", str(out)]) == 0
 
 
+def changed_example(directory: Path, settings: Json) -> Path:
+    """The example with other settings."""
+    shutil.copytree(EXAMPLE, directory)
+    (directory / "deployer.yml").write_text(yaml.safe_dump({"Jenkins": settings}))
+    return directory
+
+
 @pytest.fixture(scope="module")
-def pipelines(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("pipelines")
-    shutil.copytree(EXAMPLE / "jenkins", made / "jenkins")
-    agents = {"Default": "deploy", "Regions": {"seoul": "deploy && seoul", "virginia": "deploy && virginia"}}
-    generated(made / "stages-repository", {"Waves": "stages", "Agents": agents}, made / "stages")
-    generated(made / "hostile-repository", HOSTILE, made / "hostile")
-    return made
-
-
-def test_each_pipeline_does_its_purpose(pipelines: Path, tmp_path: Path) -> None:
-    cases = run_pipelines(pipelines, tmp_path / "target", "PipelinesTest,JobsTest")
-    assert [f"{case.name}: {case.trouble}" for case in cases if case.trouble] == []
-    assert len(cases) > 25
-
-
-def test_the_real_command_is_called_by_the_pipelines(project: Project, tmp_path: Path) -> None:
-    wrapper = tmp_path / "a wrapper"
+def deployed(tmp_path_factory: pytest.TempPathFactory, clusters: dict[str, Namespace]) -> Project:
+    """What the pipelines deploy. Their wrapper's name has a blank in it."""
+    directory = tmp_path_factory.mktemp("project")
+    project = Project(directory, clusters)
+    wrapper = directory / "a wrapper"
     wrapper.write_text(f'#!/bin/sh\nexec {sys.executable} -m deployer "$@"\n')
     wrapper.chmod(0o755)
     project.container["env"] = [{"name": "GREETING", "value": "{{ Values[Name].GREETING }}, {{ Version }}"}]
     project.app["Version"] = "1"
-    project.write()
     write_yaml(project.root / "deployer.yml", {"Jenkins": {"Staging": ["local"], "Wrapper": str(wrapper)}})
-    assert main(["jenkins", "generate", "-C", str(project.root)]) == 0
-    known = {"repository": str(project.root), "environment": project.environment, "app": project.name}
-    (project.root / "sandbox.json").write_text(json.dumps(known))
+    return project.write()
 
-    (case,) = run_pipelines(project.root, tmp_path / "target", "SandboxTest")
-    assert case.trouble == ""
-    assert [one.version for one in project.revisions if one.verified][-1:] == ["1"]
-    assert project.answers(f"hello from {project.name}, 1")
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory: pytest.TempPathFactory, deployed: Project) -> list[Case]:
+    """All of it in one run of Maven, which takes a while to start."""
+    made = tmp_path_factory.mktemp("pipelines")
+    shutil.copytree(EXAMPLE / "jenkins", made / "jenkins")
+    generate(changed_example(made / "stages-repository", STAGES), made / "stages")
+    generate(changed_example(made / "hostile-repository", HOSTILE), made / "hostile")
+    generate(deployed.root, made / "sandbox")
+    known = {"repository": str(deployed.root), "environment": deployed.environment, "app": deployed.name}
+    (made / "sandbox.json").write_text(json.dumps(known))
+    return run_pipelines(made, tmp_path_factory.mktemp("target"))
+
+
+def test_each_pipeline_does_its_purpose(cases: list[Case]) -> None:
+    assert [f"{case.name}: {case.trouble}" for case in cases if case.trouble] == []
+    assert {case.suite for case in cases} == {"PipelinesTest", "JobsTest", "SandboxTest"}
+
+
+def test_the_real_command_has_deployed_and_rolled_back(cases: list[Case], deployed: Project) -> None:
+    assert [one.verified for one in deployed.revisions][-1:] == [True], [case.trouble for case in cases]
+    assert deployed.answers(f"hello from {deployed.name}, 1")

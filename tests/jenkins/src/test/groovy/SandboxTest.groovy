@@ -14,7 +14,7 @@ class SandboxTest extends DeclarativeTest {
         build.putAll([result: 'SUCCESS', description: null, displayName: null])
         failed = false
         [stagesRun, stagesSkipped, inputs, published].each { it.clear() }
-        start("jenkins/${pipeline}.Jenkinsfile", parameters)
+        start("sandbox/${pipeline}.Jenkinsfile", parameters)
     }
 
     @Test
