@@ -13,7 +13,7 @@ from deployer.config.suggestions import did_you_mean
 from deployer.errors import ConfigurationError, DeployError, Location, UsageError, raise_all
 from deployer.jenkins.settings import FILE, KEY
 from deployer.model.jenkins import JenkinsSettings
-from deployer.plan.order import order_of, parse_waves
+from deployer.plan.order import parse_waves
 
 _SANDBOX = "local"
 _PRODUCTION = "prod"
@@ -156,5 +156,14 @@ def _waves(
             why="each wave becomes a stage of the pipeline",
             hint=f"write [seoul, london+virginia], or set {KEY}: {{Waves: deployment}} in {FILE}",
         )
-    known = {name for wave in parse_waves(",".join(texts)) for name in wave}
-    return order_of(regions, (), known=(*regions, *known), waves=",".join(texts)).waves
+    where = locate(tree, _WAVES)
+    try:
+        waves = parse_waves(",".join(texts))
+    except UsageError as error:
+        raise ConfigurationError(error.what, where=where, hint=error.hint) from None
+    strange = [name for wave in waves for name in wave if name not in regions]
+    if strange:
+        hint = did_you_mean(strange[0], regions) or f"the regions of {stage} are {', '.join(regions)}"
+        raise ConfigurationError(f"the waves name {strange[0]}, for which {stage} has no app", where=where, hint=hint)
+    rest = tuple(region for region in regions if not any(region in wave for wave in waves))
+    return (*waves, rest) if rest else waves

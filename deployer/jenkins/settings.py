@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -22,7 +23,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 def read_settings(root: Path) -> JenkinsSettings:
     """The repository's settings; the defaults where it has none. Raises ConfigurationError."""
-    if not (root / FILE).is_file():
+    if not os.path.lexists(root / FILE):
         return JenkinsSettings()
     content = document.read(root / FILE, FILE)
     for key, entry in content.entries.items():

@@ -92,3 +92,24 @@ def test_a_repository_without_apps_or_with_broken_ones_is_refused(root: Path) ->
         file.unlink()
     with pytest.raises(DeployError, match="there is nothing to deploy"):
         content(root)
+
+
+@pytest.mark.parametrize(
+    ("waves", "what"),
+    [
+        ("[seoul, mars]", "the waves name mars, for which prod has no app"),
+        ("[seoul, london+seoul]", "seoul is in two waves"),
+        ('["+"]', "'+' names no region in one place"),
+    ],
+)
+def test_waves_that_make_no_sense_are_told_with_their_place(root: Path, waves: str, what: str) -> None:
+    write(root, "group_vars/prod.yml", f"Rollout:\n  Waves: {waves}\n")
+    with pytest.raises(DeployError) as caught:
+        content(root, "Waves: stages")
+    assert caught.value.what == what
+    assert str(caught.value.where).startswith("group_vars/prod.yml:2")
+
+
+def test_regions_that_no_wave_names_come_last(root: Path) -> None:
+    write(root, "group_vars/prod.yml", "Rollout: {Waves: [seoul]}\n")
+    assert content(root, "Waves: stages").waves["prod"] == (("seoul",), ("london", "virginia"))

@@ -55,3 +55,10 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, text: str, what: s
     errors = list(caught.value.leaves())
     assert [error.what for error in errors] == [what]
     assert str(errors[0].where).startswith("deployer.yml:1")
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "deployer.yml").symlink_to("deployer.yml")
+    with pytest.raises(DeployError) as caught:
+        read_settings(tmp_path)
+    assert str(caught.value.where) == "deployer.yml"
