@@ -48,6 +48,8 @@ class PipelinesTest extends DeclarativeTest {
         file.exists() ? file.readLines().collect { it[0..-2] } : []
     }
 
+    List<String> getDeployedTo() { calls*.split('[|]').findAll { it[0] == 'prod' }*.getAt(1) }
+
     static String example(String name) { "jenkins/${name}.Jenkinsfile" }
 
     // --- one app, one region ----------------------------------------------------------------------------------------
@@ -166,9 +168,15 @@ class PipelinesTest extends DeclarativeTest {
         answers('plan', PLAN)
         ends('plan', 3)
         assert start('stages/waves.Jenkinsfile', [STAGE: 'prod', APP: 'web']) == 'SUCCESS'
-        assert stagesRun == ['Plan', 'Approve', 'prod', 'prod, wave 1', 'prod.seoul', 'prod, wave 2', 'prod.london', 'prod.virginia']
-        assert calls.drop(1)*.split('[|]')*.getAt(1) == ['seoul', 'london', 'virginia']
-        assert labels.drop(1) == ['prod.seoul: deploy && seoul', 'prod.london: deploy', 'prod.virginia: deploy && virginia']
+        assert stagesRun == [
+            'prod', 'Plan prod', 'Plan prod.london', 'Plan prod.seoul', 'Plan prod.virginia', 'Approve prod',
+            'prod, wave 1', 'prod.seoul', 'prod, wave 2', 'prod.london', 'prod.virginia',
+        ]
+        assert inputs*.message == ["Deploy to prod?\n\n${PLAN * 3}".toString()]
+        assert deployedTo == ['seoul', 'london', 'virginia']
+        def agents = ['london: deploy', 'seoul: deploy && seoul', 'virginia: deploy && virginia']
+        assert labels.take(3) == agents.collect { "Plan prod.${it}".toString() }
+        assert labels.drop(3) as Set == agents.collect { "prod.${it}".toString() } as Set
         assert build.description.readLines().size() == 3
     }
 
@@ -178,7 +186,7 @@ class PipelinesTest extends DeclarativeTest {
         ends('plan', 3)
         ends('deploy.seoul', 1)
         assert start('stages/waves.Jenkinsfile', [STAGE: 'prod', APP: 'web']) == 'FAILURE'
-        assert calls.size() == 2 && 'prod, wave 2' in stagesSkipped
+        assert deployedTo == ['seoul'] && 'prod, wave 2' in stagesSkipped
     }
 
     @Test
@@ -187,7 +195,7 @@ class PipelinesTest extends DeclarativeTest {
         ends('plan', 3)
         ends('deploy.london', 1)
         assert start('stages/waves.Jenkinsfile', [STAGE: 'prod', APP: 'api']) == 'FAILURE'
-        assert calls.drop(1)*.split('[|]')*.getAt(1) == ['london', 'virginia'] // this app is not for Seoul
+        assert deployedTo == ['london', 'virginia'] // this app is not for Seoul
     }
 
     // --- all apps ---------------------------------------------------------------------------------------------------
