@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from deployer import __version__
-from deployer.cli.commands import COMMANDS, DEFAULT_COMMAND, HOOK_ARGUMENTS
+from deployer.cli.commands import COMMANDS, DEFAULT_COMMAND, HOOK_ARGUMENTS, other_command
 from deployer.cli.unforeseen import mask_logging, show_traceback, tell_masked
 from deployer.errors import DeployError, InterruptedBySignal, Stop, interruption
 
@@ -172,19 +172,9 @@ def _usage(error: TyperException, arguments: Sequence[str]) -> DeployError:
     hint = ""
     if context is not None and context.info_name == "":
         command = "deploy STAGE REGION APP"
-        hint = _other_command(arguments) if type(error).__name__ == "MissingParameter" else ""
+        first = next((argument for argument in arguments if not argument.startswith("-")), "")
+        hint = other_command(first) if type(error).__name__ == "MissingParameter" else ""
     return UsageError(message, hint=f"{hint}`{command} --help` shows what it takes")
-
-
-def _other_command(arguments: Sequence[str]) -> str:
-    """What may have been meant where the first word was taken for a stage, for want of a command with its name."""
-    from deployer.config.suggestions import near
-
-    first = next((argument for argument in arguments if not argument.startswith("-")), "")
-    if first == "help":
-        return "did you mean `deploy --help`? "
-    names = near(first, [name for name in COMMANDS if name != DEFAULT_COMMAND])
-    return f"did you mean {' or '.join(f'`deploy {name}`' for name in names)}? " if names else ""
 
 
 def _check_order(arguments: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deployer.cli.commands import other_command
 from deployer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,9 +34,18 @@ class Choice:
 
 
 def choice_of(
-    names: Sequence[str] | None, everything: bool, group: str | None, changed_since: str | None, version: str | None
+    names: Sequence[str] | None,
+    everything: bool,
+    group: str | None,
+    changed_since: str | None,
+    version: str | None,
+    *,
+    stage: str = "",
 ) -> Choice:
-    """The choice. Raises UsageError where nothing is chosen, or too much."""
+    """The choice. Raises UsageError where nothing is chosen, or too much.
+
+    `stage` is a word that may have been meant as a command.
+    """
     given = [
         option
         for option, is_given in (("APP", bool(names)), ("--all", everything), ("--group", group is not None))
@@ -44,9 +54,8 @@ def choice_of(
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} do not go together", hint="name apps, or choose them by one option")
     if not given and changed_since is None:
-        raise UsageError(
-            "which apps?", hint="name them after the region, or give --all, --group NAME or --changed-since GITREF"
-        )
+        hint = "name them after the region, or give --all, --group NAME or --changed-since GITREF"
+        raise UsageError("which apps?", hint=f"{other_command(stage)}{hint}")
     if version is not None and not names:
         raise UsageError(
             "--version is for apps that are named", why="others have versions of their own", hint="name the apps"

@@ -44,3 +44,13 @@ RESERVED_NAMES = frozenset(COMMANDS) | {
     "explain", "init", "branches", "jenkins",
 }  # fmt: skip
 """Names that no stage and no app may have: `deploy` would take them for a command."""
+
+
+def other_command(stage: str) -> str:
+    """What may have been meant where a word was taken for a stage, for want of a command with its name; else empty."""
+    from deployer.config.suggestions import near
+
+    if stage == "help":
+        return "did you mean `deploy --help`? "
+    names = near(stage, [name for name in COMMANDS if name != DEFAULT_COMMAND])
+    return f"did you mean {' or '.join(f'`deploy {name}`' for name in names)}? " if names else ""

@@ -81,7 +81,7 @@ def deploy(
         Asked(
             stage=stage,
             region=region,
-            choice=choice_of(applications, everything, group, changed_since, version),
+            choice=choice_of(applications, everything, group, changed_since, version, stage=stage),
             at_once=at_once,
             version=version,
             extra_vars=tuple(extra_vars or ()),

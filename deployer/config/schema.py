@@ -1,4 +1,4 @@
-"""The JSON Schemas of app files, group_vars and deployer.yml, made from the model's classes, for editors (docs/schema/)."""
+"""The JSON Schemas of app files, group_vars and deployer.yml, made from the model's classes (docs/schema/)."""
 
 from __future__ import annotations
 

@@ -51,6 +51,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory, clusters: dict[str, Names
     wrapper.write_text(f'#!/bin/sh\nexec {sys.executable} -m deployer "$@"\n')
     wrapper.chmod(0o755)
     project.container["env"] = [{"name": "GREETING", "value": "{{ Values[Name].GREETING }}, {{ Version }}"}]
+    project.container["command"][2] = "case $GREETING in *slow) sleep 60 ;; esac; " + project.container["command"][2]
     project.app["Version"] = "1"
     write_yaml(project.root / "deployer.yml", {"Jenkins": {"Staging": ["local"], "Wrapper": str(wrapper)}})
     return project.write()
@@ -64,7 +65,8 @@ def cases(tmp_path_factory: pytest.TempPathFactory, deployed: Project) -> list[C
     generate(changed_example(made / "stages-repository", STAGES), made / "stages")
     generate(changed_example(made / "hostile-repository", HOSTILE), made / "hostile")
     generate(deployed.root, made / "sandbox")
-    known = {"repository": str(deployed.root), "environment": deployed.environment, "app": deployed.name}
+    known: Json = {"repository": str(deployed.root), "environment": deployed.environment, "app": deployed.name}
+    known["wrapper"] = yaml.safe_load((deployed.root / "deployer.yml").read_text())["Jenkins"]["Wrapper"]
     (made / "sandbox.json").write_text(json.dumps(known))
     return run_pipelines(made, tmp_path_factory.mktemp("target"))
 

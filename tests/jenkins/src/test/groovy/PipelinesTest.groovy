@@ -95,7 +95,7 @@ class PipelinesTest extends DeclarativeTest {
     @Test
     void anAbortIsWaitedForBeforeAnythingIsRead() {
         new File(workspace, 'hangs').createNewFile()
-        shell.abortAt = 'begun'
+        shell.abortWhen = { new File(workspace, 'begun').exists() }
         assert start(example('deploy'), [STAGE: 'dev', REGION: 'london', APP: 'web']) == 'ABORTED'
         assert new File(workspace, 'wound-down').exists()
         assert build.description == 'told' // the command in the wrapper's place refuses a report before that
@@ -225,6 +225,13 @@ class PipelinesTest extends DeclarativeTest {
         assert start(example('all'), [GROUP: 'shop', CHANGED_SINCE: 'v1']) == 'FAILURE'
         assert calls == ['dev|all|--group=shop|--changed-since=v1|--lock-wait=30m|--json']
         assert inputs.empty && stagesSkipped == ['preprod', 'Plan prod', 'Approve prod', 'prod']
+    }
+
+    @Test
+    void productionIsNotAskedForWhereNothingWouldChange() {
+        assert start(example('all'), [GROUP: '', CHANGED_SINCE: '']) == 'SUCCESS'
+        assert inputs.empty && stagesSkipped == ['Approve prod', 'prod']
+        assert calls.last() == 'plan|prod|all|--all|--exit-code'
     }
 
     @Test

@@ -3,10 +3,13 @@ import org.junit.Test
 
 /** Pipelines with the real command, on the sandbox; `sandbox.json` beside the pipelines says how it is reached. */
 class SandboxTest extends DeclarativeTest {
+    String wrapper
+
     /** One build after another: in a workspace that is the deployment repository. */
-    void build(String pipeline, Map parameters, Closure answered = { null }) {
+    void build(String pipeline, Map parameters, Closure answered = { null }, Closure aborted = null) {
         def known = new JsonSlurper().parse(new File(System.getProperty('pipelines'), 'sandbox.json'))
         workspace = new File(known.repository)
+        wrapper = known.wrapper
         shell = new Shell(workspace)
         system = known.environment
         answer = answered
@@ -14,6 +17,7 @@ class SandboxTest extends DeclarativeTest {
         build.putAll([result: 'SUCCESS', description: null, displayName: null])
         failed = false
         [stagesRun, stagesSkipped, inputs, published].each { it.clear() }
+        shell.abortWhen = aborted
         start("sandbox/${pipeline}.Jenkinsfile", parameters)
     }
 
@@ -51,5 +55,22 @@ class SandboxTest extends DeclarativeTest {
         assert build.result == 'FAILURE'
         assert build.description == 'there is no app $(touch pwned)'
         assert !new File(workspace, 'pwned').exists()
+
+        // Its pods take a minute to be ready, and are stopped while they are waited for.
+        build('deploy', chosen + [VERSION: 'slow'], { null }) {
+            status(app).targets.every { it.state == 'in progress' && it.workloads.every { it.ready == 1 } }
+        }
+        assert build.result == 'ABORTED'
+        assert build.description == "stopped by SIGTERM\nlocal ${app} slow: interrupted in london".toString()
+        assert !new File(workspace, 'deploy-report/deploy.pid').exists()
+
+        build('deploy', chosen + [VERSION: '1'])
+        assert build.result == 'SUCCESS'
+    }
+
+    /** What runs, as the command tells it. */
+    private Map status(String app) {
+        def told = new Shell(workspace).run('"$DEPLOY" status local ' + app + ' --json', system + [DEPLOY: wrapper], true)
+        return new JsonSlurper().parseText(told.stdout)
     }
 }

@@ -1,8 +1,8 @@
 /** Runs scripts as Jenkins' `sh` does: by a real shell, in the workspace, with the build's variables. */
 class Shell {
     final File workspace
-    /** When this file appears in the workspace, whatever runs is stopped as by an abort: SIGTERM, and no waiting. */
-    String abortAt = null
+    /** When this is so, the command that runs is stopped as by an abort: SIGTERM, and no waiting. */
+    Closure<Boolean> abortWhen = null
 
     Shell(File workspace) { this.workspace = workspace }
 
@@ -16,9 +16,8 @@ class Shell {
         builder.redirectOutput(captured ? ProcessBuilder.Redirect.to(output) : ProcessBuilder.Redirect.INHERIT)
         builder.environment().putAll(variables)
         def process = builder.start()
-        if (abortAt && script.contains('exec ')) {
-            def marker = new File(workspace, abortAt)
-            while (!marker.exists() && process.alive) { Thread.sleep(20) }
+        if (abortWhen && script.contains('exec ')) {
+            while (process.alive && !abortWhen()) { Thread.sleep(50) }
             if (process.alive) {
                 process.destroy()
                 throw new Interrupted('aborted')
