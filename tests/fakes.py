@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from threading import Event
 from typing import Any
 
@@ -164,6 +165,10 @@ class FakeReleases:
         marked = {"verified": verified, "ended": ended}
         self.stored = [replace(one, **marked) if one.number == revision else one for one in self.stored]  # type: ignore[arg-type]
         self.done.append(("mark", revision, ended or verified))
+
+    def keep(self, name: str, namespace: str, revision: int, until: datetime) -> None:
+        self.stored = [replace(one, kept_until=until) if one.number == revision else one for one in self.stored]
+        self.done.append(("keep", revision, until))
 
     def settle(self, name: str, namespace: str, revision: int) -> None:
         self.stored = [replace(one, before=()) if one.number == revision else one for one in self.stored]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from deployer.cli.commands import other_command
 from deployer.errors import UsageError
+from deployer.model.branches import branch_of
 
 if TYPE_CHECKING:
     from deployer.config.selection import Selection
@@ -22,6 +23,7 @@ class Choice:
     everything: bool = False
     group: str | None = None
     changed_since: str | None = None
+    branch: str | None = None
 
     def selection(self, wiring: Wiring, version: str | None, extra_vars: Sequence[str]) -> Selection:
         """What the configuration is asked for. Raises UsageError for an unknown commit."""
@@ -30,7 +32,7 @@ class Choice:
         changed = None
         if self.changed_since is not None:
             changed = wiring.changed_since(self.changed_since, version, extra_vars)
-        return Selection(self.names, self.everything, self.group, changed)
+        return Selection(self.names, self.everything, self.group, changed, self.branch)
 
 
 def choice_of(
@@ -41,11 +43,14 @@ def choice_of(
     version: str | None,
     *,
     stage: str = "",
+    branch: str | None = None,
 ) -> Choice:
     """The choice. Raises UsageError where nothing is chosen, or too much.
 
     `stage` is a word that may have been meant as a command.
     """
+    if branch is not None and (twice := [name for name in names or () if branch_of(name) is not None]):
+        raise UsageError("the branch is given twice", why=f"both {twice[0]} and --branch name one")
     given = [
         option
         for option, is_given in (("APP", bool(names)), ("--all", everything), ("--group", group is not None))
@@ -60,4 +65,4 @@ def choice_of(
         raise UsageError(
             "--version is for apps that are named", why="others have versions of their own", hint="name the apps"
         )
-    return Choice(tuple(names or ()), everything, group, changed_since)
+    return Choice(tuple(names or ()), everything, group, changed_since, branch)

@@ -29,6 +29,7 @@ COMMANDS: dict[str, Command] = {
     "adopt": Command("adopt", "Take over a release or objects that were made by hand or by another tool."),
     "remove": Command("remove", "Take an app away; volumes that it claimed are kept."),
     "dns": Command("dns", "Lead clients to healthy regions: Route 53's health checks and records."),
+    "branches": Command("branches", "Show what was deployed from branches, and take it away."),
     "unlock": Command("unlock", "Free the lock of an app, after showing who holds it."),
     "lint": Command("lint", "Look for mistakes in every app in each of its environments, offline."),
     "explain": Command("explain", "Show where each effective value comes from: file, line, layer."),

@@ -14,6 +14,7 @@ from deployer.cli.options import (
     AsJson,
     AtOnce,
     Bake,
+    Branch,
     ChangedSince,
     Debug,
     Directory,
@@ -33,6 +34,7 @@ from deployer.cli.options import (
     Version,
     Waves,
     Yes,
+    check_lifetime,
     seconds,
     seconds_in_line,
 )
@@ -50,6 +52,11 @@ def deploy(
     group: Group = None,
     changed_since: ChangedSince = None,
     at_once: AtOnce = None,
+    branch: Branch = None,
+    expires: Annotated[
+        str | None,
+        typer.Option("--expires", metavar="TIME", help="How long to keep the branch: 12h, 7d, 2w, never."),
+    ] = None,
     version: Version = None,
     extra_vars: ExtraVars = None,
     plan: Annotated[bool, typer.Option("--plan", help="Stop after the plan: show what would change.")] = False,
@@ -77,12 +84,14 @@ def deploy(
     What stands after -- goes to the ansible-playbook that runs the apps' hooks.
     """
     check_force(force, reason)
+    check_lifetime(expires)
     run(
         Asked(
             stage=stage,
             region=region,
-            choice=choice_of(applications, everything, group, changed_since, version, stage=stage),
+            choice=choice_of(applications, everything, group, changed_since, version, stage=stage, branch=branch),
             at_once=at_once,
+            expires=expires,
             version=version,
             extra_vars=tuple(extra_vars or ()),
             plan_only=plan,

@@ -41,6 +41,7 @@ class Asked:
     applications: tuple[str, ...] = ()
     choice: Choice | None = None
     at_once: int | None = None
+    expires: str | None = None
     version: str | None = None
     extra_vars: tuple[str, ...] = ()
     plan_only: bool = False
@@ -121,6 +122,7 @@ def _deploy(asked: Asked, deployment: str, wiring: Wiring) -> Conclusion:
             traffic=Wish(asked.drain, asked.force, asked.reason),
             hook_arguments=asked.hook_arguments,
             at_once=asked.at_once,
+            expires=asked.expires,
         )
         confirm = partial(confirm_deletions, yes=asked.yes, pause=shown.paused)
         return Deployment(request, loaded, wiring, sink, confirm).run()

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from deployer.errors import UsageError
+from deployer.model.branches import LIFETIME, is_lifetime
 from deployer.plan.order import OnFailure
 
 Stage = Annotated[str, typer.Argument(metavar="STAGE", help="dev, preprod, prod, … or local: the sandbox")]
@@ -29,6 +30,10 @@ ChangedSince = Annotated[
 ]
 AtOnce = Annotated[
     int | None, typer.Option("--parallel", metavar="N", min=1, max=64, help="How many apps to change at a time (8).")
+]
+Branch = Annotated[
+    str | None,
+    typer.Option("--branch", metavar="BRANCH", help="Beside the app itself, under a name and a host of the branch's."),
 ]
 Application = Annotated[str, typer.Argument(metavar="APP", help="an app, a file apps/APP.yml")]
 Version = Annotated[str | None, typer.Option("--version", help="Deploy this version instead of the app's `Version`.")]
@@ -94,6 +99,12 @@ def seconds(text: str | None, option: str = "--timeout") -> float | None:
     if not 0 < total <= 86400:
         raise UsageError(f"{text!r} is not a useful time", where=option, hint="between 1s and 24h")
     return total
+
+
+def check_lifetime(expires: str | None) -> None:
+    """Raises UsageError for an `--expires` that is no time."""
+    if expires is not None and not is_lifetime(expires):
+        raise UsageError(f"{expires!r} is not a time", where="--expires", hint=f"write {LIFETIME}")
 
 
 def seconds_in_line(lock_wait: str | None) -> float:

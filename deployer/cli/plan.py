@@ -10,6 +10,7 @@ from deployer.cli.choosing import choice_of
 from deployer.cli.main_job import Asked, run
 from deployer.cli.options import (
     AsJson,
+    Branch,
     ChangedSince,
     Debug,
     Directory,
@@ -34,6 +35,7 @@ def plan(
     everything: Everything = False,
     group: Group = None,
     changed_since: ChangedSince = None,
+    branch: Branch = None,
     version: Version = None,
     extra_vars: ExtraVars = None,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when anything would change.")] = False,
@@ -47,7 +49,7 @@ def plan(
         Asked(
             stage=stage,
             region=region,
-            choice=choice_of(applications, everything, group, changed_since, version),
+            choice=choice_of(applications, everything, group, changed_since, version, branch=branch),
             version=version,
             extra_vars=tuple(extra_vars or ()),
             plan_only=True,

@@ -117,10 +117,6 @@ def _by_release(asked: Asked, wiring: Wiring) -> tuple[Sequence[tuple[Target, Se
 
     (name,) = asked.applications
     settings = wiring.settings_of(asked.stage, asked.region)
-    for one in settings.values():
-        wiring.keep_secret(
-            secret.reveal() for secret in (one.slack.token, one.slack.webhook_url, one.fingerprint_key) if secret
-        )
     return [
         (Target(place.stage, place.region, name), one, App(name, name, (place.environment,)))
         for place, one in settings.items()

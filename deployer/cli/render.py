@@ -74,7 +74,7 @@ def _files(
         configuration, wiring, identity.image if identity else None, identity.docker_hash if identity else None
     )
     target = configuration.target
-    prefix = f"{target.stage}.{target.region}.{target.application}"
+    prefix = f"{target.stage}.{target.region}.{target.application.replace('/', '-')}"
     files = {}
     if configuration.app.docker is not None:
         files[f"{prefix}/Dockerfile"] = mask(configuration.app.docker.dockerfile)

@@ -41,6 +41,7 @@ GROUP_KEYS = frozenset(
         "PlainKeys",
         "Values",
         "Defaults",
+        "Branches",
     }
 )
 """Keys that stand in group_vars alone."""
@@ -118,7 +119,7 @@ def check_group_vars(content: MappingNode) -> list[ConfigurationError]:
 def defaults(target: Target, content: MappingNode) -> MappingNode:
     """What an app file need not say: the layer below it."""
     values = {
-        "Name": ScalarNode(target.application, DEFAULTS, literal=True),
+        "Name": ScalarNode(target.app, DEFAULTS, literal=True),
         "AppName": ScalarNode("{{ Name }}", DEFAULTS),
     }
     if "Version" in content.entries:
@@ -157,10 +158,11 @@ def evaluate(evaluator: Evaluator, target: Target, environments: tuple[str, ...]
     except DeployError as error:
         errors += error.leaves()
     raise_all(errors)
-    directory = root / "apps" / target.application
+    directory = root / "apps" / target.app
     return App(
-        name=texts["Name"] or target.application,
-        app_name=texts["AppName"] or target.application,
+        name=texts["Name"] or target.app,
+        app_name=texts["AppName"] or target.app,
+        image_name=evaluator.originals.get("AppName"),
         environments=environments,
         version=texts["Version"],
         tag=texts["Tag"],
@@ -176,7 +178,7 @@ def release_name(evaluator: Evaluator, target: Target) -> str:
     errors: list[DeployError] = []
     name = _text(evaluator, "AppName", errors)
     raise_all(errors)
-    return name or target.application
+    return name or target.app
 
 
 def sub_domain(evaluator: Evaluator) -> str | None:

@@ -82,7 +82,7 @@ class Configuration:
             lambda: self._evaluate_app(environments, repository),
         ]
         if manifests:
-            steps.append(lambda: self.manifests(_ANY_HASH if "Docker" in self.root.entries else None))
+            steps.append(self.any_manifests)
         for step in steps:
             try:
                 step()
@@ -107,11 +107,15 @@ class Configuration:
         unknown = {"DockerHash": NO_IMAGE} if docker_hash is None else {}
         return manifests.evaluate(self._make_evaluator(known, unknown), self._library)
 
+    def any_manifests(self) -> tuple[Manifest, ...]:
+        """The manifests as they are with some content of the image."""
+        return self.manifests(_ANY_HASH if "Docker" in self.root.entries else None)
+
     def hook_variables(self, docker_hash: str | None) -> Json:
         """What the app's playbooks are given, secrets among it. `docker_hash` as for `manifests`."""
         known = {} if docker_hash is None else {"DockerHash": docker_hash}
         unknown = {"DockerHash": NO_IMAGE} if docker_hash is None else {}
-        return hooks.variables(self._make_evaluator(known, unknown), self.target.application)
+        return hooks.variables(self._make_evaluator(known, unknown), self.target.app)
 
     def render_text(self, text: str, location: Location) -> str:
         """A file of the Docker context rendered; `location` is its first line. Raises for a secret in it."""

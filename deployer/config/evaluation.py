@@ -54,6 +54,8 @@ class Evaluator:
 
     `unavailable` names variables that exist but not in this phase, and why. `origins`: the paths of nodes that stand
     elsewhere in the tree than they were written. `made_of`: the secrets in nodes that a template's value has become.
+    `renamed`: top-level variables whose value is another than the files say, with what becomes of it; `originals` are
+    the values of those that were used, as the files say them.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Evaluator:
         unavailable: Mapping[str, str] | None = None,
         scope: str = "",
         observe: Observe | None = None,
+        renamed: Mapping[str, Callable[[str], str]] | None = None,
     ) -> None:
         self.root = root
         self._builtins = dict(builtins)
@@ -74,6 +77,8 @@ class Evaluator:
         self.origins: Mapping[Node, Path] = {}
         self.made_of: dict[Node, frozenset[str]] = {}
         self._observe = observe
+        self._renamed = renamed or {}
+        self.originals: dict[str, str] = {}
         self._frames: list[_Frame] = []
         self._values: dict[ScalarNode, tuple[Any, frozenset[str]]] = {}
         self._functions = {
@@ -98,12 +103,21 @@ class Evaluator:
         if not node.is_template:
             if node.secret:
                 self._touch(self.made_of.get(node) or {show_path(path)})
-            return node.value
+            return self._named(node.value, path)
         if node not in self._values:
             self._values[node] = self._evaluate(node, path, native=True)
         value, secrets = self._values[node]
         self._touch(secrets)
-        return copy(value)
+        return self._named(copy(value), path)
+
+    def _named(self, value: Any, path: Path) -> Any:
+        """The value, or what becomes of it where its variable is renamed."""
+        if len(path) != 1 or path[0] not in self._renamed or isinstance(value, bool):
+            return value
+        if not isinstance(value, (str, int)):
+            return value
+        self.originals[path[0]] = str(value)
+        return self._renamed[path[0]](str(value))
 
     def plain(
         self,

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from deployer.config import apps, profiles, variables
+from deployer.config.branches import names_of, place_of
 from deployer.config.configuration import Inputs
 from deployer.config.evaluation import Evaluator
-from deployer.config.layers import Layer, layer_files, merge
+from deployer.config.layers import Layer, branch_files, layer_files, merge
 from deployer.config.lazy import Omitted
 from deployer.config.loading import Decrypt, LayerReader
 from deployer.config.named import entry_at, find, parts
@@ -108,19 +109,22 @@ def explain(
         choose_profile=choose_profile,
         open_too=decrypt is None,
     ) as reader:
-        layers, _ = reader.start(target.stage, target.region)
-        content = repository.app(target.application)
+        layers, _ = reader.start(*place_of(target))
+        content = repository.app(target.app)
         library, contents, extra = profiles.take(reader.contents(layers), extra)
     merged = merge([apps.defaults(target, content), *apps.beneath(content, [*contents, content, extra])])
     root = MappingNode(merged.entries, content.file, 1, 1)
     builtins = variables.builtins(target, inputs.git_commit, inputs.deployment_id)
     scope = ", ".join(["the app file", *(layer.name for layer in layers)])
-    explainer = _Explainer(root, builtins, templates, scope, library, offline=decrypt is None)
+    explainer = _Explainer(root, target, builtins, templates, scope, library, offline=decrypt is None)
     found = tuple(explainer.values(_others(repository, target), key))
     secrets = () if decrypt is None else tuple(explainer.secret_texts(reader.secret_documents(layers), found))
     return Explanation(
         target,
-        layer_files(repository.root, target.stage, target.region),
+        (
+            *layer_files(repository.root, target.stage, target.region),
+            *branch_files(repository.root, target.branch),
+        ),
         found,
         () if key else (*(name for name in _LARGE if name in root.entries), *library.shown, *explainer.left_out),
         secrets,
@@ -128,13 +132,14 @@ def explain(
 
 
 def _others(repository: Repository, target: Target) -> frozenset[str]:
-    return frozenset(repository.apps) - {target.application}
+    return frozenset(repository.apps) - {target.app}
 
 
 class _Explainer:
     def __init__(
         self,
         root: MappingNode,
+        target: Target,
         builtins: Mapping[str, Any],
         templates: Templates,
         scope: str,
@@ -148,7 +153,13 @@ class _Explainer:
         self._uses: dict[ScalarNode, dict[Path, Node | None]] = {}
         self.left_out: list[str] = []
         self._evaluator = Evaluator(
-            root, builtins, templates, unavailable=_LATER, scope=f"it is in none of {scope}", observe=self._observe
+            root,
+            builtins,
+            templates,
+            unavailable=_LATER,
+            scope=f"it is in none of {scope}",
+            observe=self._observe,
+            renamed=names_of(target),
         )
 
     def _observe(self, node: Node | None, path: Path, by: ScalarNode | None) -> None:

@@ -8,8 +8,11 @@ from pathlib import Path
 
 from deployer.config.nodes import Entry, MappingNode, ScalarNode, show_path
 from deployer.errors import ConfigurationError, Location
+from deployer.model.branches import label
 
 DIRECTORY = "group_vars"
+BRANCHES = "branches"
+"""What files of branches begin with, where others begin with a stage, which cannot be called so."""
 SUFFIXES = (".yml", ".yaml")
 
 
@@ -36,6 +39,13 @@ def layer_files(root: Path, stage: str, region: str) -> tuple[Layer, ...]:
     own = _layer(root, f"{stage}.{region}", region)
     secrets = (_layer(root, f"secrets_{stage}", None), _layer(root, f"secrets_{stage}.{region}", region))
     return (*shared, own, *secrets)
+
+
+def branch_files(root: Path, branch: str | None) -> tuple[Layer, ...]:
+    """The layers that win over those of stage and region for a branch: one for all branches, one for its own."""
+    if branch is None:
+        return ()
+    return (_layer(root, BRANCHES, None), _layer(root, f"{BRANCHES}.{label(branch)}", None))
 
 
 def _layer(root: Path, stem: str, region: str | None) -> Layer:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from deployer.config import apps, document, encrypted, variables
 from deployer.config.evaluation import Evaluator
-from deployer.config.layers import Layer, layer_files, merge
+from deployer.config.layers import Layer, branch_files, layer_files, merge
 from deployer.config.nodes import MappingNode
 from deployer.config.plain_keys import plain_keys
 from deployer.config.settings import AwsAccess, ChooseProfile, aws_access
@@ -46,7 +46,7 @@ class LayerReader:
         choose_profile: ChooseProfile | None = None,
         open_too: bool = False,
     ) -> None:
-        self._root = root
+        self.root = root
         self._decrypt = decrypt
         self.templates = templates
         self._extra = extra
@@ -68,13 +68,15 @@ class LayerReader:
         signalled = error is not None and not isinstance(error, Exception)
         self._pool.shutdown(wait=not signalled, cancel_futures=True)
 
-    def start(self, stage: str, region: str) -> tuple[tuple[Layer, ...], AwsAccess]:
+    def start(self, stage: str, region: str, branch: str | None = None) -> tuple[tuple[Layer, ...], AwsAccess]:
         """Begin with a stage and region: its layers that exist, least specific first, and how its AWS is reached.
 
-        Raises every error in the files themselves, so far as that shows before decryption.
+        What a branch says of AWS is no help with secrets, which are those of the stage. Raises every error in the
+        files themselves, so far as that shows before decryption.
         """
-        layers = tuple(layer for layer in layer_files(self._root, stage, region) if layer.exists)
-        _all(layers, self._read)
+        layers = tuple(layer for layer in layer_files(self.root, stage, region) if layer.exists)
+        of_branch = tuple(layer for layer in branch_files(self.root, branch) if layer.exists)
+        _all((*layers, *of_branch), self._read)
         plain = [layer for layer in layers if not layer.secret]
         own = self._access(plain, stage, region)
         for layer in layers:
@@ -85,7 +87,7 @@ class LayerReader:
                 self._decrypting[layer.path] = self._pool.submit(
                     self._decrypt, layer.path, profile=access.profile, config_file=access.config_file
                 )
-        return layers, own
+        return (*layers, *of_branch), own
 
     def contents(self, layers: Iterable[Layer]) -> list[MappingNode]:
         """The content of layers that were started, decrypted. Raises every error."""
@@ -140,7 +142,7 @@ class LayerReader:
         names = {"STAGE": stage} | ({"REGION": region} if region else {})
         unavailable = {} if region else {"REGION": "the secrets of a stage are decrypted once, for all its regions"}
         evaluator = Evaluator(tree, names, self.templates, unavailable=unavailable)
-        return aws_access(evaluator, self._root, stage, self._choose_profile)
+        return aws_access(evaluator, self.root, stage, self._choose_profile)
 
 
 def _all(layers: Iterable[Layer], read: Callable[[Layer], MappingNode]) -> list[MappingNode]:

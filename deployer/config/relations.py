@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from deployer.config.nodes import ScalarNode, SequenceNode
 from deployer.config.repository import Repository
 from deployer.config.suggestions import did_you_mean
 from deployer.errors import ConfigurationError, DeployError, Location, raise_all
+from deployer.model.branches import app_of, branch_of, named
 from deployer.model.needs import cycle_in
 
 NEEDS = "Needs"
@@ -63,14 +64,14 @@ def groups_of(repository: Repository, app: str) -> tuple[Named, ...]:
 
 
 def needs_among(repository: Repository, apps: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Which of these apps each of them needs; cycles are looked for over all apps that they need, given or not.
+    """Which of these apps each of them needs, those of branches among them.
 
-    Apps whose file cannot be read need nothing: what is wrong with them is told where they are loaded. Raises
-    ConfigurationError for a cycle, with its place.
+    Cycles are looked for over all apps that they need, given or not. Apps whose file cannot be read need nothing: what
+    is wrong with them is told where they are loaded. Raises ConfigurationError for a cycle, with its place.
     """
     chosen = tuple(dict.fromkeys(apps))
     found: dict[str, tuple[Named, ...]] = {}
-    to_read = list(chosen)
+    to_read = list(map(app_of, chosen))
     while to_read:
         app = to_read.pop()
         if app not in found:
@@ -86,7 +87,13 @@ def needs_among(repository: Repository, apps: Iterable[str]) -> dict[str, tuple[
             where=where,
             hint="one of them must be able to start without the other",
         )
-    return {app: tuple(need.name for need in found[app] if need.name in chosen) for app in chosen}
+    return {name: tuple(_given(found[app_of(name)], branch_of(name), chosen)) for name in chosen}
+
+
+def _given(needs: Iterable[Named], branch: str | None, chosen: Collection[str]) -> Iterator[str]:
+    """The chosen apps that are needed: of the same branch, or the apps themselves."""
+    for need in needs:
+        yield from (name for name in dict.fromkeys((named(need.name, branch), need.name)) if name in chosen)
 
 
 def _names(repository: Repository, app: str, key: str, expected: str) -> tuple[Named, ...]:

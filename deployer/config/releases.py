@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from deployer.config import apps, validation, variables
 from deployer.config import settings as settings_of
+from deployer.config.branches import names_of, place_of
 from deployer.config.evaluation import Evaluator
 from deployer.config.layers import DIRECTORY, Layer, merge
 from deployer.config.loading import Decrypt, LayerReader
@@ -55,16 +56,16 @@ def load_releases(
     extra = variables.extra_variables((), None)
     found: dict[Target, Release | DeployError] = {}
     with LayerReader(repository.root, decrypt, templates, extra=extra, choose_profile=choose_profile) as reader:
-        places = dict.fromkeys((target.stage, target.region) for target in targets)
+        places = dict.fromkeys(map(place_of, targets))
         started = {place: _attempt(partial(reader.start, *place)) for place in places}
-        names = dict.fromkeys(target.application for target in targets)
+        names = dict.fromkeys(target.app for target in targets)
         contents = {name: _attempt(partial(_app, repository, name)) for name in names}
         validation.prepare(Settings)  # while SOPS works
         read = {place: _attempt(partial(_contents, reader, start)) for place, start in started.items()}
 
         def release(target: Target) -> Release:
-            place = (target.stage, target.region)
-            content, layers, (_, aws) = _sure(contents[target.application]), _sure(read[place]), _sure(started[place])
+            place = place_of(target)
+            content, layers, (_, aws) = _sure(contents[target.app]), _sure(read[place]), _sure(started[place])
             tree = merge([apps.defaults(target, content), *layers, content, extra])
             return _release(repository, target, tree, aws, templates)
 
@@ -84,7 +85,7 @@ def _release(
 ) -> Release:
     home = Location(f"{DIRECTORY}/{target.environment}.yml")
     builtins = variables.builtins(target, lambda: None, lambda: "")
-    evaluator = Evaluator(tree, builtins, templates, unavailable={"DockerHash": _NOT_NEEDED})
+    evaluator = Evaluator(tree, builtins, templates, unavailable={"DockerHash": _NOT_NEEDED}, renamed=names_of(target))
     settings = settings_of.settings(evaluator, repository.root, home)
     name = apps.release_name(evaluator, target)
     sub_domain = apps.sub_domain(evaluator) if settings.dns.manage else None

@@ -9,11 +9,13 @@ from functools import cached_property
 from pathlib import Path
 
 from deployer.config import document, encrypted
-from deployer.config.layers import DIRECTORY, SUFFIXES, find
+from deployer.config.branches import check_name
+from deployer.config.layers import BRANCHES, DIRECTORY, SUFFIXES, find
 from deployer.config.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from deployer.config.suggestions import did_you_mean
 from deployer.errors import ConfigurationError, DeployError, Location, UsageError, raise_all
 from deployer.model import Target
+from deployer.model.branches import app_of
 
 APPS = "apps"
 SECRETS_PREFIX = "secrets_"
@@ -85,6 +87,8 @@ class Repository:
         found = set()
         for path in self._files(DIRECTORY):
             stage, _, region = path.stem.removeprefix(SECRETS_PREFIX).partition(".")
+            if stage == BRANCHES:
+                continue
             if _STAGE.match(stage) and stage != ALL and (not region or _STAGE.match(region)):
                 found.add((stage, region or None))
         return tuple(sorted(found, key=lambda pair: (pair[0], pair[1] or "")))
@@ -123,7 +127,11 @@ class Repository:
         return tuple((_environment(item), item.location) for item in items)
 
     def app(self, name: str) -> MappingNode:
-        """The content of an app file. Raises UsageError for an unknown app, ConfigurationError for a broken file."""
+        """The content of an app file, also for `myapp@feature/x`.
+
+        Raises UsageError for an unknown app, ConfigurationError for a broken file.
+        """
+        name = app_of(name)
         if name not in self._apps:
             path = self.app_file(name)
             content = document.read(path, f"{APPS}/{path.name}")
@@ -159,6 +167,8 @@ class Repository:
     def targets(self, stage: str, regions: str, apps: Sequence[str]) -> tuple[Target, ...]:
         """The targets of `STAGE REGION APP…`: REGION is a name, a comma list, or `all` of each app's own.
 
+        APP may be `myapp@feature/x`, for a branch.
+
         Raises UsageError with what was probably meant; ConfigurationError when an app is not for that environment.
         """
         errors: list[DeployError] = []
@@ -167,6 +177,7 @@ class Repository:
         names = _region_names(regions)
         for app in dict.fromkeys(apps):
             try:
+                check_name(app)
                 targets += [Target(stage, region, app) for region in self._regions_for(app, stage, names)]
             except DeployError as error:
                 errors.append(error)
@@ -230,8 +241,8 @@ class Repository:
 
     def check_environment(self, target: Target) -> None:
         """Raises ConfigurationError when the app is not for the target's stage and region."""
-        if target.environment not in (name for name, _ in self.environments_of(target.application)):
-            raise self._not_for(target.application, target.environment)
+        if target.environment not in (name for name, _ in self.environments_of(target.app)):
+            raise self._not_for(target.app, target.environment)
 
     def _not_for(self, app: str, what: str) -> ConfigurationError:
         environments = self.environments_of(app)

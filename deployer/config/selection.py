@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from deployer.config.branches import check_name
 from deployer.config.relations import groups_of, needs_among
 from deployer.config.repository import Repository
 from deployer.config.suggestions import did_you_mean
 from deployer.errors import DeployError, UsageError
 from deployer.model import Target
+from deployer.model.branches import named
 
 Changed = Callable[[Sequence[Target]], Sequence[Target]]
 """Of these targets, those that have changed."""
@@ -19,13 +21,15 @@ Changed = Callable[[Sequence[Target]], Sequence[Target]]
 class Selection:
     """What a command line says of apps: their names, or `everything` that the stage has, or those of a `group`.
 
-    `changed` keeps those that have changed, where that is asked for; without names it chooses among all.
+    With a `branch`, it is deployed beside the apps that are chosen. `changed` keeps those that have changed, where that
+    is asked for; without names it chooses among all.
     """
 
     names: tuple[str, ...] = ()
     everything: bool = False
     group: str | None = None
     changed: Changed | None = None
+    branch: str | None = None
 
     @property
     def isolates(self) -> bool:
@@ -53,7 +57,7 @@ def select(repository: Repository, stage: str, regions: str, selection: Selectio
     """
     broken: list[tuple[Target, DeployError]] = []
     if selection.names:
-        targets = repository.targets(stage, regions, selection.names)
+        targets = repository.targets(stage, regions, [named(name, selection.branch) for name in selection.names])
         selected = targets
     else:
         targets, wrong = repository.targets_in(stage, regions)
@@ -67,6 +71,9 @@ def select(repository: Repository, stage: str, regions: str, selection: Selectio
             raise UsageError(
                 f"{stage} has no apps in {regions}", hint="an app's Environments say where it may be deployed"
             )
+    if selection.branch is not None and not selection.names:
+        check_name(named("", selection.branch))
+        selected = tuple(replace(one, application=named(one.application, selection.branch)) for one in selected)
     if selection.changed is not None:
         selected = tuple(selection.changed(selected))
     apps = tuple(dict.fromkeys(target.application for target in selected))

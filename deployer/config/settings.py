@@ -18,6 +18,7 @@ from deployer.config.suggestions import did_you_mean
 from deployer.config.validation import show_value, validate
 from deployer.errors import ConfigurationError, DeployError, Location, raise_all
 from deployer.model import Settings, pascal_case
+from deployer.model.branches import LIFETIME, is_lifetime
 
 _KEYS = {pascal_case(field.name): field.name for field in dataclasses.fields(Settings)}
 
@@ -56,6 +57,7 @@ _CHECKS: dict[KeyPath, tuple[Callable[[Any], object], str]] = {
     ("Rollout", "Bake"): _NOT_NEGATIVE,
     ("Rollout", "MinHealthyRegions"): _NOT_NEGATIVE,
     ("Rollout", "DrainGrace"): _NOT_NEGATIVE,
+    ("Branches", "Expires"): (is_lifetime, f"a time: {LIFETIME}"),
     ("Dns", "NameServers"): (
         lambda value: all(formats.is_host_name(one) or formats.is_host_and_port(one) for one in value),
         "a list of HOST or HOST:PORT",
@@ -154,7 +156,7 @@ def _check(
     for path, (accepts, expected) in _CHECKS.items():
         value: Any = result
         for part in path:
-            value = getattr(value, formats.snake_case(part))
+            value = getattr(value, formats.snake_case(part), None)
         if value is None or (path == ("AwsRegion",) and not value) or accepts(value):
             continue
         secret = path in secrets or getattr(node_at(evaluator.root, path), "secret", False)

@@ -12,17 +12,20 @@ from typing import TypeVar
 
 from deployer.config import apps, validation, variables
 from deployer.config import settings as settings_of
+from deployer.config.branches import check_allowed, check_namespace, names_of, place_of
 from deployer.config.configuration import NO_IMAGE, Configuration, Inputs
 from deployer.config.evaluation import Evaluator
 from deployer.config.layers import DIRECTORY, Layer, merge
 from deployer.config.loading import Decrypt, LayerReader
-from deployer.config.nodes import MappingNode, scalars
+from deployer.config.nodes import MappingNode, locate, scalars
 from deployer.config.profiles import Library, take
 from deployer.config.repository import Repository
 from deployer.config.settings import AwsAccess, ChooseProfile
+from deployer.config.sharing import refuse_shared
 from deployer.config.templating import Templates
 from deployer.errors import DeployError, Location, raise_all
 from deployer.model import Settings, Target
+from deployer.model.branches import named
 
 T = TypeVar("T")
 
@@ -84,33 +87,71 @@ def load_each(
     extra = variables.extra_variables(inputs.extra, inputs.version)
     templates = Templates(repository.root)
     with LayerReader(repository.root, decrypt, templates, extra=extra, choose_profile=choose_profile) as reader:
-        places = dict.fromkeys((target.stage, target.region) for target in targets)
+        branches = [target for target in targets if target.branch and manifests]
+        beside = [one for target in branches for one in (_beside(target), _any_branch(target))]
+        places = dict.fromkeys(map(place_of, [*targets, *beside]))
         started = {place: _attempt(partial(reader.start, *place)) for place in places}
-        names = dict.fromkeys(target.application for target in targets)
+        names = dict.fromkeys(target.app for target in targets)
         contents = {name: _attempt(partial(_app_content, repository, name, manifests=manifests)) for name in names}
         _prepare([one for one in contents.values() if not isinstance(one, DeployError)], templates)
         read = {
             place: start if isinstance(start, DeployError) else _attempt(partial(_group_vars, reader, start[0], extra))
             for place, start in started.items()
         }
+
+        def configuration(target: Target) -> Configuration:
+            place = place_of(target)
+            start, group, content = started[place], read[place], contents[target.app]
+            raise_all([one for one in (group, content) if isinstance(one, DeployError)])
+            assert not isinstance(start, DeployError)  # noqa: S101 -- for the type checker: as the group then
+            assert not isinstance(group, DeployError)  # noqa: S101
+            assert not isinstance(content, DeployError)  # noqa: S101
+            return _configuration(repository, target, reader, start, group, content, inputs, manifests)
+
         configurations: list[Configuration] = []
         failures: list[tuple[Target, DeployError]] = []
         for target in targets:
-            place = (target.stage, target.region)
-            start, group, content = started[place], read[place], contents[target.application]
-            broken = [one for one in (group, content) if isinstance(one, DeployError)]
-            failures += [(target, one) for one in broken]
-            if isinstance(start, DeployError) or isinstance(group, DeployError) or isinstance(content, DeployError):
-                continue
-            loaded = _attempt(
-                partial(_configuration, repository, target, reader, start, group, content, inputs, manifests)
-            )
+            loaded = _attempt(partial(configuration, target))
+            if not isinstance(loaded, DeployError) and target in branches:
+                loaded = _attempt(partial(_findable, loaded, reader, started[place_of(_any_branch(target))]))
+            if not isinstance(loaded, DeployError) and target in branches:
+                loaded = _attempt(partial(_apart, loaded, _attempt(partial(configuration, _beside(target)))))
             if isinstance(loaded, DeployError):
                 failures.append((target, loaded))
             else:
                 configurations.append(loaded)
     return Loaded(tuple(targets), tuple(configurations), tuple(failures))
 
+
+def _beside(target: Target) -> Target:
+    """The app itself, where a branch of it is meant."""
+    return replace(target, application=target.app)
+
+
+def _any_branch(target: Target) -> Target:
+    """What all branches of the stage and region have in common."""
+    return replace(target, application=named("", ""))
+
+
+def _findable(branch: Configuration, reader: LayerReader, started: _Started | DeployError) -> Configuration:
+    """The configuration of a branch, whose release is where those of all branches are. Raises where it is not."""
+    if not isinstance(started, DeployError):
+        settings = _settings(_any_branch(branch.target), reader, started)
+        check_namespace(branch.target, branch.settings, settings, locate(branch.root, ("Namespace",)))
+    return branch
+
+
+def _apart(branch: Configuration, app: Configuration | DeployError) -> Configuration:
+    """The configuration of a branch, which shares nothing with the app itself. Raises where it does.
+
+    What is wrong with the app itself here is no concern of the branch: then it is not deployed from here either.
+    """
+    if not isinstance(app, DeployError):
+        refuse_shared(branch.target, branch.any_manifests(), app.any_manifests())
+    return branch
+
+
+_Started = tuple[tuple[Layer, ...], AwsAccess]
 
 _Group = tuple[Library, list[MappingNode], MappingNode]
 """The profiles of a stage and region, and its layers and the command line without them."""
@@ -124,7 +165,7 @@ def _configuration(
     repository: Repository,
     target: Target,
     reader: LayerReader,
-    start: tuple[tuple[Layer, ...], AwsAccess],
+    start: _Started,
     group: _Group,
     content: MappingNode,
     inputs: Inputs,
@@ -138,6 +179,8 @@ def _configuration(
     make = _evaluator_maker(target, root, reader.templates, layers, inputs)
     configuration = Configuration(target, layers, root, aws, reader.secret_documents(layers), make, library)
     configuration.evaluate(content, _environments(repository, target), repository, manifests=manifests)
+    if manifests:
+        check_allowed(target, configuration.settings)
     return configuration
 
 
@@ -155,24 +198,33 @@ def load_settings(
     *,
     decrypt: Decrypt,
     choose_profile: ChooseProfile | None = None,
+    branch: str | None = None,
 ) -> dict[str, Settings]:
-    """What group_vars alone say of some of a stage's regions: to look at the regions themselves, without an app."""
+    """What group_vars alone say of some of a stage's regions: to look at the regions themselves, without an app.
+
+    With a `branch`, what they say for that.
+    """
     templates = Templates()
     found: dict[str, Settings] = {}
     errors = _Errors()
     extra = variables.extra_variables((), None)
     with LayerReader(repository.root, decrypt, templates, extra=extra, choose_profile=choose_profile) as reader:
-        started = {region: reader.start(stage, region) for region in regions}
+        started = {region: reader.start(stage, region, branch) for region in regions}
         for region, (layers, aws) in started.items():
             with errors:
-                root = merge(reader.contents(layers))
-                target = Target(stage, region, "")
-                home = Location(f"{DIRECTORY}/{target.environment}.yml")
-                make = _evaluator_maker(target, root, templates, layers, Inputs())
-                settings = settings_of.settings(make({}, {"DockerHash": NO_IMAGE}), repository.root, home)
-                found[region] = replace(settings, aws_profile=settings.aws_profile or aws.profile)
+                found[region] = _settings(Target(stage, region, named("", branch)), reader, (layers, aws))
     errors.raise_all()
     return found
+
+
+def _settings(target: Target, reader: LayerReader, started: _Started) -> Settings:
+    """What group_vars alone say of a stage and region."""
+    layers, aws = started
+    root = merge(reader.contents(layers))
+    home = Location(f"{DIRECTORY}/{target.environment}.yml")
+    make = _evaluator_maker(target, root, reader.templates, layers, Inputs())
+    settings = settings_of.settings(make({}, {"DockerHash": NO_IMAGE}), reader.root, home)
+    return replace(settings, aws_profile=settings.aws_profile or aws.profile)
 
 
 class _Errors:
@@ -208,7 +260,7 @@ def _app_content(repository: Repository, name: str, *, manifests: bool) -> Mappi
 def _environments(repository: Repository, target: Target) -> tuple[str, ...]:
     """The app's environments, of which the target's must be one."""
     repository.check_environment(target)
-    return tuple(name for name, _ in repository.environments_of(target.application))
+    return tuple(name for name, _ in repository.environments_of(target.app))
 
 
 def _evaluator_maker(
@@ -226,6 +278,7 @@ def _evaluator_maker(
             unavailable=unavailable,
             scope=scope,
             observe=inputs.observe,
+            renamed=names_of(target),
         )
 
     return make

@@ -18,7 +18,7 @@ from deployer.model import Target
 COMMAND_LINE = "--extra-vars"
 VERSION_OPTION = "--version"
 
-RESERVED = frozenset({"STAGE", "REGION", "APPLICATION", "DockerHash", "GitCommit", "DeploymentId"})
+RESERVED = frozenset({"STAGE", "REGION", "APPLICATION", "BRANCH", "DockerHash", "GitCommit", "DeploymentId"})
 """Built-in variables that nothing may set."""
 
 FROM_APP = frozenset({"Version", "Tag"})
@@ -132,7 +132,8 @@ def builtins(target: Target, git_commit: Callable[[], str | None], deployment_id
     return {
         "STAGE": target.stage,
         "REGION": target.region,
-        "APPLICATION": target.application,
+        "APPLICATION": target.app,
+        "BRANCH": target.branch or "",
         "GitCommit": git_commit,
         "DeploymentId": deployment_id,
     }

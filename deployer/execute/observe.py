@@ -200,11 +200,11 @@ def _revisions(subject: Subject) -> tuple[Revision, ...]:
 def _identity(subject: Subject, revisions: Sequence[Revision]) -> ImageIdentity | None:
     if subject.promoted is not None:
         one = subject.promoted
-        image = Image.under(_prefix(subject.app, subject.settings), subject.app.app_name, one.source.image.tag)
+        image = Image.under(_prefix(subject.app, subject.settings), subject.app.repository, one.source.image.tag)
         return ImageIdentity(image, one.docker_hash, one.content_hash, one.rebuild)
     if subject.unknown_content and subject.app.docker is not None:
         image = Image.under(
-            _prefix(subject.app, subject.settings), subject.app.app_name, f"{subject.app.tag}-{_UNKNOWN}"
+            _prefix(subject.app, subject.settings), subject.app.repository, f"{subject.app.tag}-{_UNKNOWN}"
         )
         return ImageIdentity(image, _UNKNOWN, _UNKNOWN)
     last = revisions[0].record if revisions else None
@@ -248,8 +248,8 @@ def _content(subject: Subject) -> tuple[str, str]:
     """The app's name, and the hash of its Docker context."""
     docker, context = subject.app.docker, subject.context
     if docker is None or context is None:
-        return subject.app.app_name, ""
-    return subject.app.app_name, hash_context(context.entries, platforms=docker.platforms, args=docker.args)
+        return subject.app.repository, ""
+    return subject.app.repository, hash_context(context.entries, platforms=docker.platforms, args=docker.args)
 
 
 def identify(
@@ -271,7 +271,7 @@ def identify(
     if rebuild is None and last is not None and last.content_hash == content_hash:
         rebuild = last.rebuild
     tag_hash = rebuilt(content_hash, rebuild)
-    image = Image.under(prefix, app.app_name, f"{app.tag}-{tag_hash}")
+    image = Image.under(prefix, app.repository, f"{app.tag}-{tag_hash}")
     return ImageIdentity(image, tag_hash, content_hash, rebuild)
 
 

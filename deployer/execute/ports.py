@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from threading import Event
 from typing import Any, Protocol
@@ -149,6 +150,10 @@ class Releases(Protocol):
 
     def mark(self, name: str, namespace: str, revision: int, *, verified: bool, ended: Ending | None = None) -> None:
         """Write our own mark on a stored revision: verified, or how the attempt at it ended instead."""
+        ...
+
+    def keep(self, name: str, namespace: str, revision: int, until: datetime) -> None:
+        """Write down until when a branch's revision is kept, where a deployment had nothing to change."""
         ...
 
     def settle(self, name: str, namespace: str, revision: int) -> None:

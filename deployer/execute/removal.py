@@ -17,7 +17,7 @@ from deployer.execute.restore import Place
 from deployer.model import Json, ObjectKey, Revision, TargetResult
 from deployer.plan.adoption import taken_since
 from deployer.plan.manifests.kinds import POD_TEMPLATES, dig, mappings
-from deployer.plan.removal import Removal, older_objects, removal_of
+from deployer.plan.removal import Removal, hooks_of, older_objects, removal_of
 from deployer.plan.stored import members_of
 
 _UNINSTALL = "uninstall"
@@ -29,8 +29,8 @@ _MIDDLEMEN: Mapping[str, tuple[str, str]] = {"Deployment": ("apps/v1", "ReplicaS
 """What stands between a workload and its pods."""
 
 
-def look(place: Place, revisions: Sequence[Revision]) -> Removal:
-    """What removing a release does, from what is live. Changes nothing."""
+def look(place: Place, revisions: Sequence[Revision], *, everything: bool = False) -> Removal:
+    """What removing a release does, from what is live; with `everything` nothing is kept. Changes nothing."""
     name, namespace, cluster = place.app.app_name, place.settings.namespace, place.ports.cluster
     found = stored(cluster, namespace, name)
     lifted = tuple(ObjectKey("v1", "Secret", namespace, one["metadata"]["name"]) for one in found)
@@ -43,6 +43,8 @@ def look(place: Place, revisions: Sequence[Revision]) -> Removal:
     )
     uids = frozenset(_uid(content) for key, content in live.items() if key.kind in POD_TEMPLATES)
     removal = removal_of(revisions, (name, namespace), live=live, older=older, claims=claims, uids=uids)
+    if everything:
+        removal = removal.with_nothing_kept(_live(cluster, hooks_of(revisions, namespace)))
     return replace(removal, lifted=lifted)
 
 
@@ -67,12 +69,15 @@ def take_away(attempt: Attempt, clock: Callable[[], float] = time.monotonic) -> 
         return
     owners = removal.uids | _middlemen(cluster, removal, work.namespace)
     with attempt.phases(_UNINSTALL) as phase:
+        for key in removal.beyond:  # while the release still tells of them, should we be cut off
+            attempt.about_to_change()
+            cluster.delete(key)
         with attempt.changing():
             work.ports.releases.uninstall(work.app.app_name, work.namespace, timeout=work.timeout)
         for key in removal.strays:
             attempt.about_to_change()
             cluster.delete(key)
-        phase.detail = f"{len(removal.goes) + len(removal.strays)} objects removed"
+        phase.detail = f"{len(removal.goes) + len(removal.strays) + len(removal.beyond)} objects removed"
         phase.detail += f", {len(removal.kept)} kept" if removal.kept else ""
     if owners:
         with attempt.phases("pods") as phase:

@@ -132,6 +132,7 @@ class Work:
             image=self.plan.image,
             url=self.url,
             through=self.through,
+            expires=self.record.expires,
             reasons=self.plan.reasons,
             changes=self.plan.changes,
             preview=self.plan.preview,

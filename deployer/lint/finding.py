@@ -78,6 +78,11 @@ RULES: dict[str, Rule] = {
     "probe-port": Rule("error", "A probe asks a port name that its container does not have."),
     "duplicate-host": Rule("error", "Two apps or stages use the same host and path."),
     "unknown-profile": Rule("error", "An app chooses a profile that group_vars does not define."),
+    "shared-by-branches": Rule(
+        "warning",
+        "A branch of the app could not be deployed beside it, since they would share an object or a host.",
+        "docs/branches.md says what a branch needs of its own",
+    ),
     "unused-profile": Rule(
         "warning", "No app chooses a profile, or a kind in one is misspelt.", "remove it, or is a name misspelt?"
     ),

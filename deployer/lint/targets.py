@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self, TypeVar
 
 from deployer.config import apps, profiles, variables
 from deployer.config import manifests as manifests_of
 from deployer.config import settings as settings_of
+from deployer.config.branches import Place as BranchPlace
+from deployer.config.branches import names_of, place_of
 from deployer.config.configuration import NO_IMAGE
 from deployer.config.docker import refuse_secrets
 from deployer.config.evaluation import Evaluator
@@ -19,6 +21,7 @@ from deployer.config.loading import LayerReader
 from deployer.config.manifests import Manifest
 from deployer.config.nodes import MappingNode, Node, Path, ScalarNode
 from deployer.config.repository import APPS, Repository
+from deployer.config.sharing import refuse_shared
 from deployer.config.standins import stand_in
 from deployer.config.templating import Templates
 from deployer.errors import ConfigurationError, DeployError, Location
@@ -29,11 +32,13 @@ from deployer.lint.relations import check_relations
 from deployer.lint.repository import check_environments
 from deployer.model import App, Settings, Target
 from deployer.model.basics import FROM_ENVIRONMENT
+from deployer.model.branches import named
 from deployer.plan.manifests import CannotLift, SourceManifest, prepare
 
 T = TypeVar("T")
 
 _ANY_HASH = "0" * 32
+_BRANCH = "any/branch"
 _NO_HASH_YET = "it is the hash over the Docker part, so only Helm can use it"
 
 
@@ -64,7 +69,7 @@ class Linter:
         self._repository = repository
         self._schemas = schema.Schemas(version)
         self._templates = Templates(repository.root)
-        self._places: dict[tuple[str, str], _Place | None] = {}
+        self._places: dict[BranchPlace, _Place | None] = {}
         self._stack = ExitStack()
         self._nothing = extra = variables.extra_variables((), None)
         self._reader = self._stack.enter_context(LayerReader(repository.root, stand_in, self._templates, extra=extra))
@@ -94,22 +99,51 @@ class Linter:
         check_relations(self._repository, name, findings)
         known = check_environments(self._repository, environments, findings)
         names = tuple(environment for environment, _ in environments)
+        seen: dict[str, Target] = {}
         for environment in dict.fromkeys(known):
             stage, _, region = environment.partition(".")
-            self._target(Target(stage, region, name), content, names)
+            target = Target(stage, region, name)
+            takes_branches = self._target(target, content, names)
+            if takes_branches and findings.errors == before:
+                seen.setdefault(stage, target)
+        for target in seen.values():
+            self._branch(target, content)
         if findings.errors > before:
             self.result.broken.add(name)
 
-    def _target(self, target: Target, content: MappingNode, environments: tuple[str, ...]) -> None:
+    def _branch(self, target: Target, content: MappingNode) -> None:
+        """What deploying any branch of an app that is well would run into; one region of a stage tells for all."""
+        branch = replace(target, application=named(target.app, _BRANCH))
+        rendered = []
+        for one in (target, branch):
+            place = self._place(one)
+            if place is None:
+                return
+            try:
+                merged = merge([apps.defaults(one, content), *apps.beneath(content, [place.merged, content])])
+                root = MappingNode(merged.entries, content.file, 1, 1)
+                known = {"DockerHash": _ANY_HASH} if "Docker" in root.entries else {}
+                evaluator = self._evaluator(one, root, place, known, {})
+                rendered.append(manifests_of.evaluate(evaluator, place.library))
+            except DeployError as error:
+                self.result.findings.error(error, target.environment, home=content.file)
+                return
+        try:
+            refuse_shared(branch, rendered[1], rendered[0])
+        except DeployError as error:
+            self.result.findings.error(error, target.environment, home=content.file, rule="shared-by-branches")
+
+    def _target(self, target: Target, content: MappingNode, environments: tuple[str, ...]) -> bool:
+        """One environment; whether branches may be deployed there."""
         findings, environment = self.result.findings, target.environment
-        place = self._place(target.stage, target.region)
+        place = self._place(target)
         if place is None:
-            return
+            return False
         try:
             merged = merge([apps.defaults(target, content), *apps.beneath(content, [place.merged, content])])
         except DeployError as error:
             findings.error(error, environment, home=content.file)
-            return
+            return False
         root = MappingNode(merged.entries, content.file, 1, 1)
 
         def attempt(step: Callable[[], T]) -> T | None:
@@ -131,6 +165,7 @@ class Linter:
         rendered = attempt(lambda: manifests_of.evaluate(late, place.library))
         if rendered is not None and settings is not None and app is not None:
             self._manifests(target, rendered, settings, app)
+        return settings is not None and settings.branches is not None
 
     def _manifests(self, target: Target, rendered: Sequence[Manifest], settings: Settings, app: App) -> None:
         findings, environment = self.result.findings, target.environment
@@ -173,19 +208,19 @@ class Linter:
                 continue
             attempt(lambda text=text, name=name: _rendered(evaluator, text, name))  # type: ignore[misc]
 
-    def _place(self, stage: str, region: str) -> _Place | None:
-        """A stage and region, read once; None where that is not possible."""
-        key = (stage, region)
+    def _place(self, target: Target) -> _Place | None:
+        """The stage and region of a target, and its branch, read once; None where that is not possible."""
+        key = place_of(target)
         if key not in self._places:
             self._places[key] = None
             try:
-                layers, _ = self._reader.start(stage, region)
+                layers, _ = self._reader.start(*key)
                 contents = self._reader.contents(layers)
                 library, rest, _ = profiles.take(contents, self._nothing)
                 self._places[key] = _Place(layers, merge(rest), library)
                 self.result.documents.update(zip((layer.name for layer in layers), contents, strict=True))
             except DeployError as error:
-                self.result.findings.error(error, f"{stage}.{region}")
+                self.result.findings.error(error, target.environment)
         return self._places[key]
 
     def _evaluator(
@@ -200,6 +235,7 @@ class Linter:
             unavailable=unavailable,
             scope=f"it is in none of {files}",
             observe=self._observe,
+            renamed=names_of(target),
         )
 
     def _observe(self, node: Node | None, path: Path, by: ScalarNode | None) -> None:

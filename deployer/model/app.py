@@ -73,6 +73,7 @@ class App:
     """An app file as it reads for one target, all but its manifests (which need the image) evaluated.
 
     `context_directory` is `apps/NAME/` where it exists; its `*.j2` files are rendered into the Docker context.
+    `image_name` is what its images are called where that is not `app_name`: a branch's are the app's.
     """
 
     name: str
@@ -86,3 +87,9 @@ class App:
     health_check: HealthCheckSettings | None = None
     hooks: Hooks | None = None
     context_directory: Path | None = None
+    image_name: str | None = None
+
+    @property
+    def repository(self) -> str:
+        """What images of the app are called below `AwsEcrPrefix`."""
+        return self.image_name or self.app_name

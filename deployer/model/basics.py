@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from deployer.model.branches import app_of, branch_of
+
 Json = dict[str, Any]
 """A JSON object: a Kubernetes manifest, a document of an API."""
 
@@ -66,11 +68,21 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Target:
-    """One application in one region of one stage."""
+    """One application in one region of one stage. That of a branch is called `myapp@feature/x` (`model.branches`)."""
 
     stage: str
     region: str
     application: str
+
+    @property
+    def app(self) -> str:
+        """The app that has a file: the application's name without its branch."""
+        return app_of(self.application)
+
+    @property
+    def branch(self) -> str | None:
+        """The branch that the application is deployed from beside the app itself; None for the app itself."""
+        return branch_of(self.application)
 
     @property
     def environment(self) -> str:

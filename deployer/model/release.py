@@ -19,6 +19,8 @@ class DeploymentRecord:
     (`deploy`, `rollback`, `promote`, `adopt`, `recover`); `restores` is the id of the deployment that a rollback went
     back to; `fleet` names the regions that were deployed to together, with commas; `promoted_from` is the stage whose
     image it is; `adopted_from` names the releases (`namespace/name`, with commas) whose objects were taken over.
+    For a branch `expires` is until when it is kept (UTC, ISO 8601; None: for ever), and `sub_domain` what its host
+    begins with.
     """
 
     deployment_id: str
@@ -40,6 +42,8 @@ class DeploymentRecord:
     fleet: str | None = None
     promoted_from: str | None = None
     adopted_from: str | None = None
+    expires: str | None = None
+    sub_domain: str | None = None
 
     def restoring(self, old: Revision) -> DeploymentRecord:
         """This record for a revision that brings an old one back: made by us now, but of what the old one was."""
@@ -69,6 +73,7 @@ class Revision:
     `manifest` is Helm's rendered YAML. `verified` is our own mark: True only after rollout and outside check. `ended`
     is our mark on what was not verified, None while nobody has written one. `description` is what Helm shows of it.
     `before` are, as JSON texts, the objects that it took over, as they were until then; kept until all is well.
+    `kept_until` is our mark of a later deployment of the same that had nothing to change.
     """
 
     number: int
@@ -83,6 +88,17 @@ class Revision:
     ended: Ending | None = None
     description: str = ""
     before: tuple[str, ...] = ()
+    kept_until: datetime | None = None
+
+    @property
+    def expires(self) -> datetime | None:
+        """Until when a branch is kept: what its deployment said, or a later one that had nothing to change."""
+        if self.kept_until is not None or self.record is None or self.record.expires is None:
+            return self.kept_until
+        try:
+            return datetime.fromisoformat(self.record.expires)
+        except ValueError:
+            return None
 
     @property
     def origin(self) -> str | None:

@@ -54,7 +54,8 @@ class TargetResult:
     """What became of one target. `url` is asked from outside, `through` a `host:port` where the settings fix one.
 
     `repairs` tell what an interrupted run had left, and what was done with it. `absence` is how long DNS did not lead
-    there. `preview` is what the plan was to change, where that was asked for.
+    there. `expires` is until when a branch is kept (UTC, ISO 8601). `preview` is what the plan was to change, where
+    that was asked for.
     """
 
     target: Target
@@ -64,6 +65,7 @@ class TargetResult:
     revision: int | None = None
     url: str | None = None
     through: str | None = None
+    expires: str | None = None
     reasons: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     preview: Preview | None = None

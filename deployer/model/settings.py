@@ -118,6 +118,14 @@ class DnsSettings:
 
 
 @dataclass(frozen=True)
+class BranchSettings:
+    """That branches may be deployed to the stage, and after how long without a deployment one may be taken away."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+    expires: str = "7d"
+
+
+@dataclass(frozen=True)
 class Settings:
     """The group_vars of one stage and region that the tool itself reads. Other keys are the user's variables.
 
@@ -142,3 +150,4 @@ class Settings:
     fingerprint_key: Secret | None = None
     plain_keys: tuple[str, ...] = ()
     confirm: bool = False
+    branches: BranchSettings | None = None

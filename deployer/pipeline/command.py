@@ -18,7 +18,9 @@ from deployer.execute.everywhere import CommandFor
 from deployer.execute.phases import Phases
 from deployer.execute.services import Services
 from deployer.model import App, DeploymentRecord, DeploymentResult, Holder, Image, Settings, Target, TargetResult
+from deployer.model.branches import lifetime as lifetime_of
 from deployer.model.recovery import PartialFleet
+from deployer.model.settings import BranchSettings
 from deployer.plan.identity import deployment_id
 from deployer.plan.steps import Plan
 from deployer.report.announcement import finished, started
@@ -95,9 +97,18 @@ class Command:
         return self.services.holder(self.deployment, self.action)
 
     def record(
-        self, target: Target, app: App, fleet: Sequence[str], image: Image | None = None, **fields: str | None
+        self,
+        target: Target,
+        app: App,
+        fleet: Sequence[str],
+        image: Image | None = None,
+        until: datetime | None = None,
+        **fields: str | None,
     ) -> DeploymentRecord:
-        """What is kept with a revision that this command makes. `fleet` are the regions that it is about."""
+        """What is kept with a revision that this command makes. `fleet` are the regions that it is about.
+
+        `until`: as of `kept_until`.
+        """
         values: dict[str, str | None] = {
             "version": app.version,
             "tag": image.tag if image else app.tag,
@@ -110,6 +121,8 @@ class Command:
             "action": self.action,
             "promoted_from": self.origin,
             "fleet": ",".join(sorted(fleet)),
+            "expires": until.isoformat(timespec="seconds") if until else None,
+            "sub_domain": app.sub_domain if target.branch else None,
         }
         return DeploymentRecord(
             deployment_id=self.deployment,
@@ -118,6 +131,16 @@ class Command:
             region=target.region,
             **(values | fields),
         )
+
+    def kept_until(self, target: Target, settings: Settings, lifetime: str | None = None) -> datetime | None:
+        """Until when a branch is kept that is deployed now; None for what is no branch, and for a branch for ever.
+
+        `lifetime` overrides what the stage says.
+        """
+        if target.branch is None:
+            return None
+        after = lifetime_of(lifetime or (settings.branches or BranchSettings()).expires)
+        return self._started + after if after is not None else None
 
     def announcer(self, configured: Sequence[Configured]) -> Announcer:
         """Tells every channel that these targets announce to, each once."""

@@ -53,6 +53,7 @@ class Request(CommandRequest):
     `waves`, `bake` (seconds) and `on_failure` override what `Rollout` says. `promotion` is what another stage runs: its
     image takes the place of one that would be built. `adopt`: objects of others are taken over. `traffic`: whether
     regions are drained while they are changed. `at_once`: how many apps are deployed at a time.
+    `expires`: how long branches are kept, in the place of what the stage says.
     """
 
     rebuild: bool = False
@@ -64,6 +65,7 @@ class Request(CommandRequest):
     traffic: Wish = field(default_factory=Wish)
     hook_arguments: tuple[str, ...] = ()
     at_once: int | None = None
+    expires: str | None = None
 
 
 class Deployment:
@@ -104,6 +106,8 @@ class Deployment:
         self._changing = [one.target for one in plans if one.release_action != "none"]
         self._command.warn(*dict.fromkeys(warning for each in plans for warning in each.warnings))
         planned = list(zip(observations, plans, strict=True))
+        if not self._request.plan_only:
+            self._keep([pair for pair in planned if not pair[1].changes_anything])
         if self._request.plan_only or not plan.changes_anything:
             return self._command.result(self._all([self._untouched(*pair) for pair in planned], apart)), None
         self._confirm(plan)
@@ -179,6 +183,20 @@ class Deployment:
 
     # Doing.
 
+    def _keep(self, unchanged: Sequence[tuple[Observation, TargetPlan]]) -> None:
+        """Branches in which there is nothing to change are kept as if they had been deployed now."""
+        for observation, plan in unchanged:
+            subject = observation.subject
+            until = self._command.kept_until(subject.target, subject.settings, self._request.expires)
+            if until is None or plan.current_revision is None:
+                continue
+            try:
+                subject.ports.releases.keep(
+                    subject.app.app_name, subject.settings.namespace, plan.current_revision, until
+                )
+            except DeployError as error:
+                self._command.warn(f"{subject.target} expires when it would have before: {error}")
+
     def _images(self, observations: Sequence[Observation], apart: Apart) -> Images:
         """The images of the targets that go ahead. Raises what went wrong where that is all or none."""
         images, failures = images_for(
@@ -248,6 +266,7 @@ class Deployment:
                 image,
                 content_hash=identity.content_hash if identity else None,
                 rebuild=identity.rebuild if identity else None,
+                until=self._command.kept_until(subject.target, subject.settings, self._request.expires),
                 adopted_from=plan.adoption.sources,
             ),
             ports=subject.ports,

@@ -110,7 +110,8 @@ class Recovering:
         prepared = PreparedManifests(settings.namespace, (), ())
         if revision is not None:
             prepared = prepared_again(revision, settings.namespace, target.environment)
-        record = self._command.record(target, configuration.app, self._regions)
+        until = self._command.kept_until(target, settings)
+        record = self._command.record(target, configuration.app, self._regions, until=until)
         was = revision.record if revision else None
         return Work(
             plan=recovery.plan,

@@ -26,7 +26,7 @@ from deployer.execute.removal import look, refuse_others, refuse_unsettled
 from deployer.execute.restore import Place
 from deployer.execute.services import Services
 from deployer.execute.work import Work
-from deployer.model import App, Settings, Target, TargetResult
+from deployer.model import App, Revision, Settings, Target, TargetResult
 from deployer.pipeline.command import Command, CommandRequest, Conclusion
 from deployer.pipeline.withdrawal import DnsAway
 from deployer.plan.manifests import PreparedManifests
@@ -40,9 +40,13 @@ class RemovalRequest(CommandRequest):
     """What is asked for.
 
     `ours_alone`: the release was named without an app's file, so it must be one that this tool has made for the region.
+    `everything`: also volumes that were claimed go. `guard` is shown what there is, before and while we hold the lock,
+    and may raise HeldError.
     """
 
     ours_alone: bool = False
+    everything: bool = False
+    guard: Callable[[Target, Sequence[Revision]], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Seen:
 
 
 class Removing:
-    """One app's removal from all regions named. `confirm` may refuse the plan by raising HeldError."""
+    """The removal of apps from all regions named. `confirm` may refuse the plan by raising HeldError."""
 
     def __init__(
         self,
@@ -89,11 +93,17 @@ class Removing:
         self._confirm(plan)
         changing = Plan(tuple(one for one in plan.targets if one.changes_anything))
         announcer = self._command.begin(changing, self._places)
-        members = [Member(self._work(one), partial(self._again, one.place)) for one in seen]
-        order = Order(waves=(tuple(one.place.target.region for one in seen),))
-        fleet = Fleet(members, order, self._sink, self._command.holder(), lock_wait=self._request.lock_wait)
-        results, signalled = run_fleets([fleet])
+        apps = dict.fromkeys(one.place.target.application for one in seen)
+        fleets = [self._fleet([one for one in seen if one.place.target.application == app]) for app in apps]
+        results, signalled = run_fleets(fleets)
         return self._command.conclude(announcer, [results[one.place.target] for one in seen], signalled)
+
+    def _fleet(self, seen: Sequence[Seen]) -> Fleet:
+        """One app in all its regions."""
+        always = self._request.guard is not None
+        members = [Member(self._work(one), partial(self._again, one.place), always=always) for one in seen]
+        order = Order(waves=(tuple(one.place.target.region for one in seen),))
+        return Fleet(members, order, self._sink, self._command.holder(), lock_wait=self._request.lock_wait)
 
     def _look(self) -> list[Seen]:
         request = self._request
@@ -116,10 +126,12 @@ class Removing:
         revisions = place.revisions()
         if request.ours_alone:
             refuse_others(place, revisions)
+        if request.guard is not None:
+            request.guard(place.target, revisions)
         if revisions and not request.plan_only and refuse_held:
             check_lock(Entry(name, namespace, place.ports, refuse_held=request.lock_wait <= 0))
         refuse_unsettled(place, revisions)
-        removal = look(place, revisions)
+        removal = look(place, revisions, everything=request.everything)
         return Seen(place, removal, plan_removal(place.target, revisions, removal, f"{name} in namespace {namespace}"))
 
     def _again(self, place: Place) -> Work:

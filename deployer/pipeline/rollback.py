@@ -22,7 +22,7 @@ from deployer.execute.fleet import Fleet, Member, run_fleets
 from deployer.execute.restore import Place, Restorable, restorable
 from deployer.execute.services import Services
 from deployer.execute.work import Work
-from deployer.model import Outcome, Revision, Target, TargetResult
+from deployer.model import DeploymentRecord, Outcome, Revision, Target, TargetResult
 from deployer.pipeline.command import Command, CommandRequest, Conclusion
 from deployer.pipeline.preparing import keep_lifted
 from deployer.pipeline.previewing import with_way_back
@@ -162,6 +162,10 @@ class Rollback:
         choice = replace(seen.choice, revision=current if stays else chosen, stays=stays)
         return self._work(self._restorable(place, revisions, choice, held=False))
 
+    def _record(self, place: Place, fleet: Sequence[str]) -> DeploymentRecord:
+        until = self._command.kept_until(place.target, place.settings)
+        return self._command.record(place.target, place.app, fleet, until=until)
+
     def _work(self, one: Restorable) -> Work:
         place, old = one.place, one.choice.revision
         version, tag = (old.record.version, old.record.tag) if old.record else (None, None)
@@ -171,7 +175,7 @@ class Rollback:
             app=replace(place.app, version=version, tag=tag),
             settings=place.settings,
             prepared=one.prepared,
-            record=self._command.record(place.target, place.app, fleet).restoring(old),
+            record=self._record(place, fleet).restoring(old),
             ports=place.ports,
             timeout=self._request.timeout or place.settings.rollout.timeout,
             workloads=one.workloads,

@@ -20,7 +20,8 @@ from deployer.execute.parallel import run_all, values_of
 from deployer.execute.ports import Cluster
 from deployer.execute.services import Services
 from deployer.execute.work import RegionPorts
-from deployer.model import App, Json, LockState, ObjectKey, RolloutSettings, Target, WorkloadState
+from deployer.model import App, DeploymentRecord, Json, LockState, ObjectKey, RolloutSettings, Target, WorkloadState
+from deployer.model.branches import branch_of
 from deployer.model.settings import ClusterSettings
 from deployer.model.status import ReleaseHead, ReleaseStatus, StageStatus, Stranger
 from deployer.plan.readiness import Judge, Observed, Sightings, assess
@@ -170,8 +171,13 @@ class StatusReader:
             known = {release.name for release in self._places[place]}
             for name, head in sorted(seen.heads.items()):
                 record = head.newest.record
-                if name not in known and record is not None and record.stage == self._stage:
+                if name not in known and record is not None and record.stage == self._stage and not _of_branch(record):
                     yield Stranger(place.region, name, record.application)
+
+
+def _of_branch(record: DeploymentRecord) -> bool:
+    """Whether it is a branch's, which `deploy branches` tells of."""
+    return branch_of(record.application) is not None
 
 
 def _place(release: Release) -> _Place:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from deployer.model import Json, ObjectKey, Revision, Target
-from deployer.plan.manifests.kinds import dig, mappings, object_key
+from deployer.plan.manifests.kinds import dig, is_hook, mappings, object_key
 from deployer.plan.manifests.ownership import owner_of
 from deployer.plan.steps import TargetPlan
 from deployer.plan.stored import members_of
@@ -23,6 +23,7 @@ class Removal:
     `goes` are the objects that Helm deletes, `strays` those of older revisions that it no longer knows and that are the
     release's by their own marks. `kept` stays, with its reason; `lost` are volume claims that go with their data.
     `uids` are of everything whose pods are waited for; `lifted` are Secrets beside the release that go with it.
+    `beyond` is what Helm would leave and goes all the same, volume claims (also in `lost`) and hooks among it.
     """
 
     goes: tuple[ObjectKey, ...] = ()
@@ -31,6 +32,7 @@ class Removal:
     lost: tuple[ObjectKey, ...] = ()
     uids: frozenset[str] = frozenset()
     lifted: tuple[ObjectKey, ...] = ()
+    beyond: tuple[ObjectKey, ...] = ()
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -39,10 +41,25 @@ class Removal:
         return (
             *(f"{key}: {'removed with its data' if key in lost else 'removed'}" for key in self.goes),
             *(f"{key}: removed (of an older revision)" for key in self.strays),
-            *(f"{key}: removed" for key in self.lifted),
+            *(f"{key}: removed" for key in (*self.lifted, *self.beyond) if key not in lost),
             *(f"{key}: removed with its data" for key in self.lost if key not in self.goes),
             *(f"{key}: kept, {why}" for key, why in self.kept.items()),
         )
+
+    def with_nothing_kept(self, hooks: Iterable[ObjectKey]) -> Removal:
+        """The removal of something that nobody wants to keep anything of; `hooks` are what its hooks have left."""
+        claims = tuple(key for key in self.kept if key.kind == _CLAIM)
+        return replace(self, kept={}, lost=(*self.lost, *claims), beyond=(*self.kept, *hooks))
+
+
+def hooks_of(revisions: Sequence[Revision], namespace: str) -> list[ObjectKey]:
+    """The objects that the hooks of a release's revisions have made, each once; they are there or gone."""
+    found: dict[ObjectKey, None] = {}
+    for revision in revisions:
+        for content in revision.objects():
+            if is_hook(content) and content["metadata"].get("name") and "apiVersion" in content:
+                found.setdefault(object_key(content, namespace))
+    return list(found)
 
 
 def older_objects(revisions: Sequence[Revision], namespace: str) -> list[ObjectKey]:
@@ -114,6 +131,7 @@ def plan_removal(target: Target, revisions: Sequence[Revision], removal: Removal
             *removal.goes,
             *removal.strays,
             *removal.lifted,
+            *(key for key in removal.beyond if key not in removal.lost),
             *(key for key in removal.lost if key not in removal.goes),
         ),
     )

@@ -46,6 +46,8 @@ def _target_document(target: TargetResult) -> dict[str, Any]:
         "digest": target.image.digest if target.image else None,
         "revision": target.revision,
         "url": target.url,
+        "branch": target.target.branch,
+        "expires": target.expires,
         "reasons": list(target.reasons),
         "changes": list(target.changes),
         "plan": preview_entry(target.preview) if target.preview else None,

@@ -14,6 +14,7 @@ _MANY = 24
 
 _MARKS = {"unchanged": "=", "planned": "·"} | dict.fromkeys(SUCCESSES - {"unchanged", "planned"}, "✔")
 _STYLES = {"✔": "\x1b[32m", "=": "\x1b[36m", "·": "\x1b[36m", "✘": "\x1b[31m"}
+_NO_APP = "no app was chosen, so there was nothing to do"
 _RESET = "\x1b[0m"
 
 
@@ -46,7 +47,7 @@ def summary(result: DeploymentResult) -> str:
     for target in result.targets:
         counts[target.outcome] = counts.get(target.outcome, 0) + 1
     told = ", ".join(f"{count} {outcome}" if len(result.targets) > 1 else outcome for outcome, count in counts.items())
-    told = told or "no app was chosen, so there was nothing to do"
+    told = told or ("nothing was to be removed" if result.action == "remove" else _NO_APP)
     told = f"{result.origin} → {result.stage}: {told}" if result.origin else told
     told = f"stopped by {result.stopped_by}: {told}" if result.stopped_by else told
     return f"{told} in {duration(result.seconds)} (deployment {result.deployment_id})"
@@ -98,6 +99,7 @@ def _details(group: Sequence[TargetResult]) -> Iterator[str]:
         ("digest", image.digest if image else None),
         ("url", "\n".join(_url(target) for target in group if target.url)),
         ("traffic", "\n".join(_traffic(target, alone=len(group) == 1) for target in group if target.absence)),
+        ("expires", _expiry(first)),
         ("repaired", "\n".join(first.repairs)),
         ("why", "" if first.outcome == "repaired" else "; ".join(first.reasons)),
         ("changes", _shortened(first.changes)),
@@ -112,6 +114,13 @@ def _details(group: Sequence[TargetResult]) -> Iterator[str]:
             yield from (f"  {'':<8} {line}" for line in rest)
     if first.evidence and first.error is None:
         yield from (f"  {line}" for line in evidence_lines(first.evidence))
+
+
+def _expiry(target: TargetResult) -> str:
+    """Until when a branch is kept that is there now."""
+    if target.expires is None or target.outcome not in ("deployed", "restored", "unchanged"):
+        return ""
+    return f"{target.expires[:16].replace('T', ' ')} UTC, unless it is deployed again"
 
 
 def _traffic(target: TargetResult, *, alone: bool) -> str:

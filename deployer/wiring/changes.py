@@ -56,7 +56,7 @@ class Changes(Ports):
 
     def _may_differ(self, target: Target, files: Sequence[str]) -> bool:
         """Whether any of the changed files may be one of the target's own, or everybody's."""
-        app = target.application
+        app = target.app
         own = (f"apps/{app}.", f"apps/{app}/")
         others = tuple(f"apps/{name}{end}" for name in self._repository.apps if name != app for end in (".", "/"))
         downloads = "Docker" in self._content_of(app)

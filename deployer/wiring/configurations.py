@@ -16,6 +16,7 @@ from deployer.errors import DeployError, UsageError
 from deployer.events import Sink
 from deployer.execute.phases import Phases
 from deployer.model import Secret, Settings, Target
+from deployer.model.branches import app_of
 from deployer.wiring.held import Held
 
 if TYPE_CHECKING:
@@ -141,6 +142,10 @@ class Configurations(Held):
             explanations.append(one)
         return tuple(explanations)
 
+    def has_app(self, application: str) -> bool:
+        """Whether the repository has the file of an app, or of the app of `myapp@feature/x`."""
+        return app_of(application) in self._repository.apps
+
     def check_targets(self, stage: str, regions: str, applications: Sequence[str]) -> None:
         """Raises UsageError or ConfigurationError unless these apps have these regions of the stage."""
         self._repository.targets(stage, regions, applications)
@@ -160,8 +165,11 @@ class Configurations(Held):
         self._masker.add(found.secrets)
         return {**found.found, **broken}
 
-    def settings_of(self, stage: str, regions: str) -> dict[Target, Settings]:
-        """What group_vars say of a stage's regions (`all`, or a comma list), without any app."""
+    def settings_of(self, stage: str, regions: str, *, branch: str | None = None) -> dict[Target, Settings]:
+        """What group_vars say of a stage's regions (`all`, or a comma list), without any app, or of all `""` branches.
+
+        What is secret in them is kept for the mask.
+        """
         from deployer.config import load_settings
 
         self._repository.check_stage(stage)
@@ -172,8 +180,16 @@ class Configurations(Held):
                 f"{stage} has no region {', '.join(unknown)}", hint=f"its regions are {', '.join(known) or 'none'}"
             )
         found = load_settings(
-            self._repository, stage, wanted, decrypt=self._sops().decrypt, choose_profile=choose_profile
+            self._repository,
+            stage,
+            wanted,
+            decrypt=self._sops().decrypt,
+            choose_profile=choose_profile,
+            branch=branch,
         )
+        for one in found.values():
+            secrets = (one.slack.token, one.slack.webhook_url, one.webhook.url, one.webhook.secret, one.fingerprint_key)
+            self._masker.add(secret for secret in secrets if secret)
         return {Target(stage, region, ""): settings for region, settings in found.items()}
 
     def encrypted_file(self, file: SecretFile) -> SopsFile:

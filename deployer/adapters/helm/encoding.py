@@ -10,7 +10,7 @@ import gzip
 import json
 import zlib
 from dataclasses import fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, get_args
 
 from deployer.model import DeploymentRecord, Ending, Json, Revision
@@ -21,6 +21,9 @@ VERIFIED_REVISION = "verified-revision"
 DEPLOYMENT_ID = "deployment-id"
 ENDED = "ended"
 """Our label `failed.7`: how the attempt at revision 7 ended."""
+
+EXPIRES = "expires"
+"""Our label `1795276800.7`: until when revision 7, of a branch, is kept at least, in seconds since 1970 (UTC)."""
 
 _GZIP = b"\x1f\x8b\x08"
 _LARGEST = 64 * 1024 * 1024
@@ -77,6 +80,7 @@ def revision_of(secret: Json) -> Revision | None:
         ended=_ending(labels.get(ENDED), number),
         description=str(info.get("description") or ""),
         before=_texts(values.get("before")),
+        kept_until=_expiry(labels.get(EXPIRES), number),
     )
 
 
@@ -92,6 +96,21 @@ def ending_label(ended: Ending, revision: int) -> str:
 
 def _ending(label: Any, number: int) -> Ending | None:
     return next((ended for ended in get_args(Ending) if label == ending_label(ended, number)), None)
+
+
+def expiry_label(until: datetime, revision: int) -> str:
+    """The value of the label `expires`."""
+    return f"{int(until.timestamp())}.{revision}"
+
+
+def _expiry(label: Any, number: int) -> datetime | None:
+    seconds, _, revision = str(label).partition(".")
+    if revision != str(number) or not seconds.isdecimal():
+        return None
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _record(content: Any) -> DeploymentRecord | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -143,6 +144,10 @@ class HelmReleases:
     def mark(self, name: str, namespace: str, revision: int, *, verified: bool, ended: Ending | None = None) -> None:
         """Write our own mark on a stored revision."""
         self._storage.mark(name, namespace, revision, verified=verified, ended=ended)
+
+    def keep(self, name: str, namespace: str, revision: int, until: datetime) -> None:
+        """Write down until when a branch's revision is kept, where a deployment had nothing to change."""
+        self._storage.keep(name, namespace, revision, until)
 
     def settle(self, name: str, namespace: str, revision: int) -> None:
         """Drop what a revision keeps of the objects that it took over: it is good now."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Protocol
 
 from deployer.adapters.helm.encoding import (
     DEPLOYMENT_ID,
     ENDED,
+    EXPIRES,
     SECRET_TYPE,
     VERIFIED,
     VERIFIED_REVISION,
     ending_label,
+    expiry_label,
     pack,
     revision_of,
     unpack,
@@ -63,6 +66,10 @@ class Storage:
         self._label(
             name, namespace, revision, {VERIFIED: str(verified).lower(), VERIFIED_REVISION: number, ENDED: label}
         )
+
+    def keep(self, name: str, namespace: str, revision: int, until: datetime) -> None:
+        """Write down until when a branch's revision is kept."""
+        self._label(name, namespace, revision, {EXPIRES: expiry_label(until, revision)})
 
     def attribute(self, name: str, namespace: str, revision: int, record: DeploymentRecord | None) -> None:
         """Say whose deployment has made a revision that Helm made as the copy of an old one: nobody has verified it.

@@ -225,9 +225,11 @@ class KubernetesCluster:
                 return
 
     def delete(self, key: ObjectKey) -> None:
-        """Delete the live object; one that is gone already is no error."""
+        """Delete the live object, and what depends on it; one that is gone already is no error."""
         resource = self._api.resource(key)
-        response = self._api.connection.request("DELETE", self._api.path(key, resource))
+        # Without a policy the pods of a Job would stay (kubernetes/pkg/registry/batch/job/strategy.go).
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+        response = self._api.connection.request("DELETE", self._api.path(key, resource), body=options)
         if response.status_code != 404:
             self._api.object(response, f"deleting {key}")
 

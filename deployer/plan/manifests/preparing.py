@@ -88,7 +88,10 @@ def prepare(
     ]
     for source in named:
         check_secrets(source, findings)
-    prepared = [result for source in named if (result := _prepare_one(source, settings, image, findings)) is not None]
+    spelt = _as_spelt(image, app) if image is not None else None
+    prepared = [
+        result for source in named if (result := _prepare_one(source, settings, image, spelt, findings)) is not None
+    ]
     key = settings.fingerprint_key or key
     naming = Naming(app.app_name, settings.namespace, key.reveal().encode() if key else PLACEHOLDER_KEY)
     lifted = tuple(secret for source in prepared for secret in lift(source, naming, findings))
@@ -108,18 +111,21 @@ def prepare(
     return PreparedManifests(settings.namespace, objects, texts, tuple(findings.warnings), tuple(prepared), lifted)
 
 
-def pin(manifests: Iterable[Json], image: Image) -> tuple[Json, ...]:
-    """Manifests whose containers name the image's reference, now with its digest. Changes the manifests given."""
+def pin(manifests: Iterable[Json], image: Image, spelt: str | None = None) -> tuple[Json, ...]:
+    """Manifests whose containers name the image's reference, now with its digest. Changes the manifests given.
+
+    `spelt` is how templates spell that reference, where they do it in another way.
+    """
     result = tuple(manifests)
     for manifest in result:
         for _, container in kinds.containers(manifest):
-            if container.get("image") == image.reference:
+            if container.get("image") in (image.reference, spelt or image.reference):
                 container["image"] = image.pinned
     return result
 
 
 def _prepare_one(
-    source: SourceManifest, settings: Settings, image: Image | None, findings: Findings
+    source: SourceManifest, settings: Settings, image: Image | None, spelt: str | None, findings: Findings
 ) -> SourceManifest | None:
     check_known(source, findings)
     converted = convert(source, findings)
@@ -134,8 +140,13 @@ def _prepare_one(
     drop_servers_fields(result, findings)
     _keep_claims(converted)
     if image is not None:
-        pin([converted], image)
+        pin([converted], image, spelt)
     return result
+
+
+def _as_spelt(image: Image, app: App) -> str:
+    """The image's reference with AppName in it, which for a branch is not what its images are called."""
+    return replace(image, repository=image.repository.removesuffix(app.repository) + app.app_name).reference
 
 
 def _keep_claims(manifest: Json) -> None:

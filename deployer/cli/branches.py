@@ -1,0 +1,211 @@
+"""`deploy branches`: apps that were deployed from branches, and how they go away."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deployer.cli.options import (
+    AsJson,
+    Debug,
+    Directory,
+    LockWait,
+    Region,
+    Stage,
+    Timeout,
+    Verbose,
+    Yes,
+    seconds,
+    seconds_in_line,
+)
+from deployer.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from deployer.cli.main_job import Asked
+    from deployer.execute.everywhere import Failure
+    from deployer.model import Revision, Target
+    from deployer.pipeline.branches import Branches, Removable
+    from deployer.pipeline.command import Conclusion
+    from deployer.wiring import Wiring
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+_Regions = Annotated[str, typer.Argument(metavar="[REGION]", help="a region, a comma list of them, or `all`")]
+_Plan = Annotated[bool, typer.Option("--plan", help="Show what would be removed, and remove nothing.")]
+_SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+
+@app.callback(context_settings=_SETTINGS)
+def branches() -> None:
+    """Apps that were deployed from branches (deploy STAGE REGION APP --branch BRANCH), beside the apps themselves."""
+
+
+@app.command(name="list", context_settings=_SETTINGS)
+def show(
+    stage: Stage,
+    region: _Regions = "all",
+    as_json: AsJson = False,
+    directory: Directory = None,
+    debug: Debug = False,
+) -> None:
+    """Show what was deployed from branches: where, by whom, under which host, and until when it is kept."""
+    from datetime import UTC, datetime
+
+    from deployer.cli.masked import masked_errors, masked_json, show_errors
+    from deployer.cli.output import print_answer
+    from deployer.cli.telling import ready_for
+    from deployer.report.branches import branch_lines, branches_document
+    from deployer.wiring import Wiring
+
+    with Wiring(directory, "") as wiring:
+        with masked_errors(wiring.mask):
+            ready_for(stage, wiring)
+            found = _find(stage, region, wiring)
+        now = datetime.now(UTC)
+        if as_json:
+            print_answer(masked_json(branches_document(stage, found.releases, now), wiring.mask))
+        else:
+            width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+            print_answer(wiring.mask("\n".join(branch_lines(found.releases, now, width=width))))
+        if found.failures:
+            raise typer.Exit(show_errors([error for _, error in found.failures], wiring.mask))
+
+
+@app.command(context_settings=_SETTINGS)
+def delete(
+    stage: Stage,
+    region: Region,
+    application: Annotated[str, typer.Argument(metavar="APP", help="an app, or APP@BRANCH")],
+    branch: Annotated[str | None, typer.Argument(metavar="[BRANCH]", help="the branch")] = None,
+    yes: Yes = False,
+    plan: _Plan = False,
+    timeout: Timeout = None,
+    lock_wait: LockWait = None,
+    as_json: AsJson = False,
+    directory: Directory = None,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Take away what was deployed from a branch, after showing it and asking: DNS, release, volumes, Secrets.
+
+    A branch that is not there is no error. The app's file is not needed.
+    """
+    from deployer.config.branches import check_name
+    from deployer.model.branches import branch_of, named
+
+    if (branch_of(application) is None) == (branch is None):
+        raise UsageError(
+            "which branch?" if branch is None else "the branch is given twice", hint="APP BRANCH, or APP@BRANCH"
+        )
+    name = named(application, branch)
+    check_name(name)
+    _run(
+        _asked(stage, region, plan, yes, as_json, timeout, lock_wait, directory, verbose),
+        partial(_chosen, application=name),
+    )
+
+
+@app.command(context_settings=_SETTINGS)
+def expire(
+    stage: Stage,
+    region: _Regions = "all",
+    yes: Yes = False,
+    plan: _Plan = False,
+    timeout: Timeout = None,
+    lock_wait: LockWait = None,
+    as_json: AsJson = False,
+    directory: Directory = None,
+    verbose: Verbose = False,
+    debug: Debug = False,
+) -> None:
+    """Take away every branch whose time is up, for a nightly job: with --yes it asks nothing."""
+    from deployer.pipeline.branches import refuse_renewed
+
+    _run(
+        _asked(stage, region, plan, yes, as_json, timeout, lock_wait, directory, verbose),
+        _expired,
+        guard=refuse_renewed,
+    )
+
+
+def _asked(
+    stage: str,
+    region: str,
+    plan: bool,
+    yes: bool,
+    as_json: bool,
+    timeout: str | None,
+    lock_wait: str | None,
+    directory: Any,
+    verbose: bool,
+) -> Asked:
+    from deployer.cli.main_job import Asked
+
+    return Asked(
+        stage=stage,
+        region=region,
+        plan_only=plan,
+        yes=yes,
+        as_json=as_json,
+        timeout=seconds(timeout),
+        lock_wait=seconds_in_line(lock_wait),
+        directory=directory,
+        verbose=verbose,
+    )
+
+
+def _find(stage: str, region: str, wiring: Wiring) -> Branches:
+    """The branches in these regions, whether the layers of branches give them a namespace of their own or not."""
+    from deployer.pipeline.branches import find_branches
+
+    settings = [wiring.settings_of(stage, region, branch=branch) for branch in ("", None)]
+    return find_branches(stage, settings, wiring)
+
+
+def _run(
+    asked: Asked, choose: Callable[..., Any], guard: Callable[[Target, Sequence[Revision]], None] | None = None
+) -> None:
+    from deployer.cli.main_job import run
+
+    run(asked, partial(_remove, choose=choose, guard=guard))
+
+
+def _remove(
+    asked: Asked,
+    deployment: str,
+    wiring: Wiring,
+    *,
+    choose: Callable[[Asked, Wiring, Branches], tuple[Sequence[Removable], Sequence[Failure]]],
+    guard: Callable[[Target, Sequence[Revision]], None] | None,
+) -> Conclusion:
+    from deployer.cli.confirmation import confirm_removal
+    from deployer.cli.main_job import request_for
+    from deployer.cli.telling import telling
+    from deployer.pipeline.removal import RemovalRequest, Removing
+
+    with telling(wiring, asked.stage, verbose=asked.verbose) as (shown, sink):
+        removable, failures = choose(asked, wiring, _find(asked.stage, asked.region, wiring))
+        request = request_for(RemovalRequest, asked, deployment, ours_alone=True, everything=True, guard=guard)
+        confirm = partial(confirm_removal, yes=asked.yes, pause=shown.paused)
+        return Removing(request, removable, failures, wiring, sink, confirm).run()
+
+
+def _chosen(
+    asked: Asked, wiring: Wiring, found: Branches, *, application: str
+) -> tuple[Sequence[Removable], Sequence[Failure]]:
+    from deployer.pipeline.branches import choose
+
+    known = wiring.releases(asked.stage, [application]) if wiring.has_app(application) else {}
+    return choose(found, application, found.regions, known)
+
+
+def _expired(asked: Asked, wiring: Wiring, found: Branches) -> tuple[Sequence[Removable], Sequence[Failure]]:
+    from datetime import UTC, datetime
+
+    return found.removable(found.expired(datetime.now(UTC))), found.failures
