@@ -17,9 +17,9 @@ LIFETIME = "7d, 12h, 1w2d, or never"
 """How a time until a branch expires is written."""
 
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+@-]*\Z")
+_LIFETIME = re.compile(r"([0-9]{1,8}[mhdw]){1,4}\Z")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _LONGEST = timedelta(days=3660)
-_LONGEST_TIME = 20
 _HEX = 6
 _LONGEST_LABEL = 30
 
@@ -54,9 +54,9 @@ def lifetime(text: str) -> timedelta | None:
     """How long a branch is kept after its last deployment; None for `never`. Raises ValueError for what is no time."""
     if text == "never":
         return None
-    parts = re.findall(r"(\d+)([mhdw])", text)
-    if not parts or "".join(number + unit for number, unit in parts) != text or len(text) > _LONGEST_TIME:
+    if not _LIFETIME.match(text):
         raise ValueError(text)
+    parts = re.findall(r"([0-9]+)([mhdw])", text)
     total = sum((timedelta(**{_UNITS[unit]: int(number)}) for number, unit in parts), timedelta())
     if not timedelta(minutes=1) <= total <= _LONGEST:
         raise ValueError(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from deployer.model.basics import Json
@@ -96,9 +96,10 @@ class Revision:
         if self.kept_until is not None or self.record is None or self.record.expires is None:
             return self.kept_until
         try:
-            return datetime.fromisoformat(self.record.expires)
+            said = datetime.fromisoformat(self.record.expires)
         except ValueError:
             return None
+        return said if said.tzinfo else said.replace(tzinfo=UTC)
 
     @property
     def origin(self) -> str | None:
