@@ -13,6 +13,7 @@ from deployer.events import Event as Happened
 from deployer.events import Sink
 from deployer.execute.ports import Probe, ReleaseRequest
 from deployer.model import DeploymentRecord, Ending, Holder, Json, LockState, ObjectKey, Permission, Revision
+from deployer.model.release import FOR_EVER
 from deployer.model.status import ReleaseHead
 from deployer.plan.manifests.canonical import canonical_text
 
@@ -166,8 +167,9 @@ class FakeReleases:
         self.stored = [replace(one, **marked) if one.number == revision else one for one in self.stored]  # type: ignore[arg-type]
         self.done.append(("mark", revision, ended or verified))
 
-    def keep(self, name: str, namespace: str, revision: int, until: datetime) -> None:
-        self.stored = [replace(one, kept_until=until) if one.number == revision else one for one in self.stored]
+    def keep(self, name: str, namespace: str, revision: int, until: datetime | None) -> None:
+        kept = until or FOR_EVER
+        self.stored = [replace(one, kept_until=kept) if one.number == revision else one for one in self.stored]
         self.done.append(("keep", revision, until))
 
     def settle(self, name: str, namespace: str, revision: int) -> None:

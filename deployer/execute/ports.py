@@ -152,8 +152,8 @@ class Releases(Protocol):
         """Write our own mark on a stored revision: verified, or how the attempt at it ended instead."""
         ...
 
-    def keep(self, name: str, namespace: str, revision: int, until: datetime) -> None:
-        """Write down until when a branch's revision is kept, where a deployment had nothing to change."""
+    def keep(self, name: str, namespace: str, revision: int, until: datetime | None) -> None:
+        """Write down until when a branch's revision is kept (None: for ever), where there was nothing to change."""
         ...
 
     def settle(self, name: str, namespace: str, revision: int) -> None:

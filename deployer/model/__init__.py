@@ -13,6 +13,7 @@ from deployer.model.release import DeploymentRecord, Ending, ObjectKey, Revision
 from deployer.model.result import SUCCESSES, DeploymentResult, Outcome, PhaseTiming, TargetResult
 from deployer.model.rollout import ContainerEvidence, Evidence, PodState, Verdict, WorkloadState
 from deployer.model.settings import (
+    BranchSettings,
     ClusterSettings,
     DnsSettings,
     EcrSettings,
@@ -28,6 +29,7 @@ __all__ = [
     "SUCCESSES",
     "App",
     "Artefact",
+    "BranchSettings",
     "ClusterSettings",
     "ContainerEvidence",
     "ContextEntry",

@@ -9,6 +9,9 @@ from typing import Literal
 
 from deployer.model.basics import Json
 
+FOR_EVER = datetime.max.replace(tzinfo=UTC)
+"""A time that never comes."""
+
 
 @dataclass(frozen=True)
 class DeploymentRecord:
@@ -73,7 +76,7 @@ class Revision:
     `manifest` is Helm's rendered YAML. `verified` is our own mark: True only after rollout and outside check. `ended`
     is our mark on what was not verified, None while nobody has written one. `description` is what Helm shows of it.
     `before` are, as JSON texts, the objects that it took over, as they were until then; kept until all is well.
-    `kept_until` is our mark of a later deployment of the same that had nothing to change.
+    `kept_until` is our mark of a later deployment of the same that had nothing to change (FOR_EVER: it said `never`).
     """
 
     number: int
@@ -93,8 +96,10 @@ class Revision:
     @property
     def expires(self) -> datetime | None:
         """Until when a branch is kept: what its deployment said, or a later one that had nothing to change."""
-        if self.kept_until is not None or self.record is None or self.record.expires is None:
-            return self.kept_until
+        if self.kept_until is not None:
+            return self.kept_until if self.kept_until != FOR_EVER else None
+        if self.record is None or self.record.expires is None:
+            return None
         try:
             said = datetime.fromisoformat(self.record.expires)
         except ValueError:

@@ -107,7 +107,7 @@ class Deployment:
         self._command.warn(*dict.fromkeys(warning for each in plans for warning in each.warnings))
         planned = list(zip(observations, plans, strict=True))
         if not self._request.plan_only:
-            self._keep([pair for pair in planned if not pair[1].changes_anything])
+            self._keep([pair for pair in planned if pair[1].release_action == "none"])
         if self._request.plan_only or not plan.changes_anything:
             return self._command.result(self._all([self._untouched(*pair) for pair in planned], apart)), None
         self._confirm(plan)
@@ -184,11 +184,11 @@ class Deployment:
     # Doing.
 
     def _keep(self, unchanged: Sequence[tuple[Observation, TargetPlan]]) -> None:
-        """Branches in which there is nothing to change are kept as if they had been deployed now."""
+        """Branches whose release stays as it is are kept as if they had been deployed now."""
         for observation, plan in unchanged:
             subject = observation.subject
             until = self._command.kept_until(subject.target, subject.settings, self._request.expires)
-            if until is None or plan.current_revision is None:
+            if subject.target.branch is None or plan.current_revision is None:
                 continue
             try:
                 subject.ports.releases.keep(

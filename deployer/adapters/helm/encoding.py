@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, get_args
 
 from deployer.model import DeploymentRecord, Ending, Json, Revision
+from deployer.model.release import FOR_EVER
 
 SECRET_TYPE = "helm.sh/release.v1"  # noqa: S105
 VERIFIED = "verified"
@@ -23,8 +24,9 @@ ENDED = "ended"
 """Our label `failed.7`: how the attempt at revision 7 ended."""
 
 EXPIRES = "expires"
-"""Our label `1795276800.7`: until when revision 7, of a branch, is kept at least, in seconds since 1970 (UTC)."""
+"""Our label `1795276800.7`: until when revision 7, of a branch, is kept, in seconds since 1970 (UTC); or `never.7`."""
 
+_NEVER = "never"
 _GZIP = b"\x1f\x8b\x08"
 _LARGEST = 64 * 1024 * 1024
 """Bytes beyond which a stored release is not unpacked: Helm could not have written it, 1 MiB being the limit packed."""
@@ -98,14 +100,18 @@ def _ending(label: Any, number: int) -> Ending | None:
     return next((ended for ended in get_args(Ending) if label == ending_label(ended, number)), None)
 
 
-def expiry_label(until: datetime, revision: int) -> str:
-    """The value of the label `expires`."""
-    return f"{int(until.timestamp())}.{revision}"
+def expiry_label(until: datetime | None, revision: int) -> str:
+    """The value of the label `expires`; None is for ever."""
+    return f"{_NEVER if until is None else int(until.timestamp())}.{revision}"
 
 
 def _expiry(label: Any, number: int) -> datetime | None:
     seconds, _, revision = str(label).partition(".")
-    if revision != str(number) or not seconds.isdecimal():
+    if revision != str(number):
+        return None
+    if seconds == _NEVER:
+        return FOR_EVER
+    if not seconds.isdecimal():
         return None
     try:
         return datetime.fromtimestamp(int(seconds), UTC)

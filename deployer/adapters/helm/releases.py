@@ -145,8 +145,8 @@ class HelmReleases:
         """Write our own mark on a stored revision."""
         self._storage.mark(name, namespace, revision, verified=verified, ended=ended)
 
-    def keep(self, name: str, namespace: str, revision: int, until: datetime) -> None:
-        """Write down until when a branch's revision is kept, where a deployment had nothing to change."""
+    def keep(self, name: str, namespace: str, revision: int, until: datetime | None) -> None:
+        """Write down until when a branch's revision is kept (None: for ever), where there was nothing to change."""
         self._storage.keep(name, namespace, revision, until)
 
     def settle(self, name: str, namespace: str, revision: int) -> None:

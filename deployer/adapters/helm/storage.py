@@ -67,8 +67,8 @@ class Storage:
             name, namespace, revision, {VERIFIED: str(verified).lower(), VERIFIED_REVISION: number, ENDED: label}
         )
 
-    def keep(self, name: str, namespace: str, revision: int, until: datetime) -> None:
-        """Write down until when a branch's revision is kept."""
+    def keep(self, name: str, namespace: str, revision: int, until: datetime | None) -> None:
+        """Write down until when a branch's revision is kept; None: for ever."""
         self._label(name, namespace, revision, {EXPIRES: expiry_label(until, revision)})
 
     def attribute(self, name: str, namespace: str, revision: int, record: DeploymentRecord | None) -> None:

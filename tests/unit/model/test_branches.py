@@ -24,6 +24,7 @@ from deployer.model.branches import (
     lifetime,
     named,
 )
+from deployer.model.release import FOR_EVER
 from deployer.model.status import ReleaseStatus
 from tests.fakes import make_revision
 
@@ -179,7 +180,7 @@ def test_how_long_a_branch_is_kept(text: str, expected: timedelta | None) -> Non
 )
 def test_what_is_no_time(text: str) -> None:
     assert not is_lifetime(text)
-    with pytest.raises(ValueError):  # noqa: PT011 -- it says the text
+    with pytest.raises(ValueError):
         lifetime(text)
 
 
@@ -198,6 +199,7 @@ def test_a_revision_expires_when_it_says_or_a_later_deployment_does() -> None:
     assert said.expires == NOW
     later = NOW + timedelta(days=1)
     assert make_revision(1, record=said.record, kept_until=later).expires == later
+    assert make_revision(1, record=said.record, kept_until=FOR_EVER).expires is None
     assert make_revision(1, record=record(None)).expires is None
     assert make_revision(1).expires is None
 

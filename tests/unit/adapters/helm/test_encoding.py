@@ -1,12 +1,15 @@
 import base64
 import gzip
 import json
+import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from deployer.adapters.helm.encoding import pack, revision_of, unpack
+from deployer.adapters.helm.encoding import expiry_label, pack, revision_of, unpack
 from deployer.model import Json
+from deployer.model.release import FOR_EVER
 from tests.unit.adapters.helm.stand_ins import release, secret
 
 
@@ -70,6 +73,53 @@ def test_a_mark_must_name_its_revision(labels: dict[str, str], verified: bool) -
     revision = revision_of(secret(release(3), 3, labels))
     assert revision
     assert revision.verified is verified
+
+
+@pytest.mark.parametrize(
+    ("label", "until"),
+    [
+        ("1795276800.3", datetime(2026, 11, 21, 16, tzinfo=UTC)),
+        ("0.3", datetime(1970, 1, 1, tzinfo=UTC)),
+        ("never.3", FOR_EVER),
+        ("1795276800.2", None),  # of another revision: Helm copies labels from one to the next
+        ("never.2", None),
+        ("1795276800", None),
+        ("1795276800.", None),
+        (".3", None),
+        ("-1.3", None),
+        ("1e9.3", None),
+        ("²3.3", None),
+        ("1795276800.3.3", None),
+        ("Never.3", None),
+        ("9" * 40 + ".3", None),
+        ("9" * 5000 + ".3", None),
+        (None, None),
+        (3, None),
+        ({"3": "3"}, None),
+    ],
+)
+def test_until_when_it_is_kept_must_name_its_revision(label: Any, until: datetime | None) -> None:
+    revision = revision_of(secret(release(3), 3, {"expires": label}))
+    assert revision
+    assert revision.kept_until == until
+
+
+@pytest.mark.parametrize("until", [datetime(2026, 11, 21, 16, 59, 59, 999, UTC), None])
+def test_until_when_it_is_kept_is_a_label_that_kubernetes_takes(until: datetime | None) -> None:
+    label = expiry_label(until, 12)
+    assert re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", label)
+    revision = revision_of(secret(release(12), 12, {"expires": label}))
+    assert revision
+    assert revision.kept_until == (until.replace(microsecond=0) if until else FOR_EVER)
+
+
+@pytest.mark.parametrize("nonsense", [5, None, ["2026-11-21"], {"a": 1}])
+def test_a_record_whose_expiry_is_nonsense_expires_nothing(nonsense: Any) -> None:
+    record = {"deployment_id": "d", "application": "app@x", "stage": "dev", "region": "london"}
+    revision = revision_of(secret(release(3, config={"record": {**record, "expires": nonsense}}), 3))
+    assert revision
+    assert revision.record
+    assert revision.expires is None
 
 
 def test_what_cannot_be_read_is_known_by_its_labels() -> None:

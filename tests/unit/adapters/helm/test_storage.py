@@ -1,8 +1,11 @@
+from datetime import UTC, datetime
+
 import pytest
 
 from deployer.adapters.helm.encoding import unpack
 from deployer.adapters.helm.storage import Storage, label_value
 from deployer.model import DeploymentRecord
+from deployer.model.release import FOR_EVER
 from tests.unit.adapters.helm.stand_ins import NAMESPACE, Secrets, release, secret
 
 
@@ -21,6 +24,22 @@ def test_a_mark_is_set_and_taken_away() -> None:
     storage.mark("app", NAMESPACE, 1, verified=False)
     (revision,) = storage.revisions("app", NAMESPACE)
     assert (revision.verified, revision.deployment_id) == (False, "d")
+
+
+def test_how_long_a_revision_is_kept_is_written_beside_its_mark() -> None:
+    secrets = Secrets(secret(release(1)), secret(release(2), 2))
+    storage = Storage(secrets)
+    until = datetime(2026, 11, 28, 17, tzinfo=UTC)
+    storage.mark("app", NAMESPACE, 2, verified=True)
+    storage.keep("app", NAMESPACE, 2, until)
+    assert [(one.kept_until, one.verified) for one in storage.revisions("app", NAMESPACE)] == [
+        (until, True),
+        (None, False),
+    ]
+    storage.keep("app", NAMESPACE, 2, None)
+    assert storage.revisions("app", NAMESPACE)[0].kept_until == FOR_EVER
+    storage.mark("app", NAMESPACE, 2, verified=False, ended="failed")
+    assert storage.revisions("app", NAMESPACE)[0].kept_until == FOR_EVER
 
 
 def test_a_revision_is_attributed_to_a_deployment() -> None:
