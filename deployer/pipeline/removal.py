@@ -40,8 +40,8 @@ class RemovalRequest(CommandRequest):
     """What is asked for.
 
     `ours_alone`: the release was named without an app's file, so it must be one that this tool has made for the region.
-    `everything`: also volumes that were claimed go. `guard` is shown what there is, before and while we hold the lock,
-    and may raise HeldError.
+    `everything`: also volumes that were claimed go, and no client is waited for, as for a branch. `guard` is shown what
+    there is, before and while we hold the lock, and may raise HeldError.
     """
 
     ours_alone: bool = False
@@ -149,7 +149,7 @@ class Removing:
             ports=place.ports,
             timeout=self._request.timeout or place.settings.rollout.timeout,
             removal=seen.removal,
-            withdrawal=self._dns.withdrawal(place.target),
+            withdrawal=self._dns.withdrawal(place.target, hasty=self._request.everything),
         )
 
     def _untouched(self, seen: Seen) -> TargetResult:

@@ -55,11 +55,11 @@ class DnsAway:
             warnings = (*warnings, f"{leaving.nowhere} leads nowhere afterwards: no other region has a record of it")
         return replace(plan, release_action="uninstall", dns=True, changes=(*lines, *plan.changes), warnings=warnings)
 
-    def withdrawal(self, target: Target) -> Withdrawal | None:
-        """What takes a target's DNS away; None where it is not managed."""
+    def withdrawal(self, target: Target, *, hasty: bool = False) -> Withdrawal | None:
+        """What takes a target's DNS away; None where it is not managed. With `hasty`, no client is waited for."""
         site = self._sites.get(target)
         if site is None:
             return None
         service = site.service
         place = place_of(target, service.sub_domain, service.domain, site.app, site.settings)
-        return Withdrawal(site, Answers(place, site.dns, self._services.name_servers()))
+        return Withdrawal(site, Answers(place, site.dns, self._services.name_servers()), hasty)

@@ -115,6 +115,10 @@ def refused(story: Story) -> None:
     story.deployment["spec"]["replicas"] = "{{ Values[Name].QUOTES }}"
 
 
+def takes_branches(story: Story) -> None:
+    story.stage["Branches"] = {}
+
+
 def in_annotation(story: Story) -> None:
     story.deployment["metadata"]["annotations"] = {"note": "for {{ Values[Name].UNICODE }} alone"}
 

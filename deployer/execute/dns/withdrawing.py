@@ -37,11 +37,13 @@ class Withdrawal:
     """The DNS of one target that is about to be removed; `answers` know for how long clients keep what they are told.
 
     It is a drain at the same time, and a stronger one: once the region has no record, Route 53 cannot go on with it as
-    it does when no other region is healthy. So there is no drain, and no guard, before it.
+    it does when no other region is healthy. So there is no drain, and no guard, before it. Clients are waited for
+    unless it is `hasty`.
     """
 
     site: Site
     answers: Answers
+    hasty: bool = False
 
     def carry_out(self, attempt: Attempt) -> None:
         """Take it away, and wait until clients have forgotten it and their connections have had time to end.
@@ -66,7 +68,7 @@ class Withdrawal:
         for error in withdraw(applying, found).left:
             raise error
         host = self.site.service.host
-        if any(record.name == host for each in leaving for record in each.records):
+        if not self.hasty and any(record.name == host for each in leaving for record in each.records):
             with attempt.phases("clients") as phase:
                 phase.detail = self._wait(attempt)
 
