@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +23,7 @@ from deployer.cli.options import (
     seconds,
     seconds_in_line,
 )
-from deployer.errors import UsageError
+from deployer.errors import ConfigurationError, ErrorGroup, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -164,7 +165,11 @@ def _find(stage: str, region: str, wiring: Wiring) -> Branches:
     """The branches in these regions, whether the layers of branches give them a namespace of their own or not."""
     from deployer.pipeline.branches import find_branches
 
-    settings = [wiring.settings_of(stage, region, branch=branch) for branch in ("", None)]
+    settings = [wiring.settings_of(stage, region, branch="")]
+    with suppress(
+        ConfigurationError, ErrorGroup
+    ):  # where each app has its own namespace no branch has been in the stage's
+        settings.append(wiring.settings_of(stage, region))
     return find_branches(stage, settings, wiring)
 
 

@@ -15,6 +15,7 @@ from deployer.config.suggestions import near
 from deployer.config.validation import show_value
 from deployer.errors import ConfigurationError, DeployError, Location, raise_all
 from deployer.model import App, Settings, Target
+from deployer.model.branches import branched
 
 KEYS = (
     *("Name", "AppName", "SubDomain", "Environments", "Groups", "Needs", "Profiles"),
@@ -161,8 +162,8 @@ def evaluate(evaluator: Evaluator, target: Target, environments: tuple[str, ...]
     directory = root / "apps" / target.app
     return App(
         name=texts["Name"] or target.app,
-        app_name=texts["AppName"] or target.app,
-        image_name=evaluator.originals.get("AppName"),
+        app_name=texts["AppName"] or _default_name(target),
+        image_name=evaluator.originals.get("AppName", target.app if target.branch else None),
         environments=environments,
         version=texts["Version"],
         tag=texts["Tag"],
@@ -178,7 +179,12 @@ def release_name(evaluator: Evaluator, target: Target) -> str:
     errors: list[DeployError] = []
     name = _text(evaluator, "AppName", errors)
     raise_all(errors)
-    return name or target.app
+    return name or _default_name(target)
+
+
+def _default_name(target: Target) -> str:
+    """What an app is called whose AppName is left out."""
+    return branched(target.app, target.branch, formats.MAX_RELEASE_NAME) if target.branch else target.app
 
 
 def sub_domain(evaluator: Evaluator) -> str | None:

@@ -35,26 +35,43 @@ def check_name(application: str) -> None:
 
 
 def names_of(target: Target) -> Mapping[str, Callable[[str], str]]:
-    """Variables that a branch changes, each with what becomes of the value that the files give it."""
+    """Variables that a branch changes, each with what becomes of the value that the files give it.
+
+    A value that the app itself could not have stays as it is, and is refused as it is there.
+    """
     branch = target.branch
     if branch is None:
         return {}
 
+    def release(name: str) -> str:
+        own = formats.is_label(name, formats.MAX_RELEASE_NAME)
+        return branched(name, branch, formats.MAX_RELEASE_NAME) if own else name
+
     def host(name: str) -> str:
         first, dot, rest = name.partition(".")
-        return f"{branched(first, branch, _MAX_LABEL)}{dot}{rest}"
+        return f"{branched(first, branch, _MAX_LABEL)}{dot}{rest}" if formats.is_host_name(name) else name
 
-    return {"AppName": lambda name: branched(name, branch, formats.MAX_RELEASE_NAME), "SubDomain": host}
+    return {"AppName": release, "SubDomain": host}
 
 
-def check_namespace(target: Target, settings: Settings, of_all: Settings, where: Location) -> None:
-    """Raises ConfigurationError for a branch in another namespace than `of_all` branches: nobody would find it."""
+def check_place(target: Target, settings: Settings, of_all: Settings, locate: Callable[[str], Location]) -> None:
+    """Raises ConfigurationError for a branch in another namespace or cluster than `of_all` branches: it would be lost.
+
+    `locate` gives the place of a key.
+    """
+    where = f"branches of {target.environment} are in"
+    hint = f"in {DIRECTORY}/{BRANCHES}.yml: `deploy branches` looks there"
     if settings.namespace != of_all.namespace:
         raise ConfigurationError(
-            f"branches of {target.environment} are in namespace {of_all.namespace},"
-            f" and {target.application} would be in {settings.namespace}",
-            where=where,
-            hint=f"set Namespace for all branches, in {DIRECTORY}/{BRANCHES}.yml: `deploy branches` looks there",
+            f"{where} namespace {of_all.namespace}, and {target.application} would be in {settings.namespace}",
+            where=locate("Namespace"),
+            hint=f"set Namespace for all branches, {hint}",
+        )
+    if settings.cluster != of_all.cluster:
+        raise ConfigurationError(
+            f"{where} one cluster, and {target.application} would be in another",
+            where=locate("Cluster"),
+            hint=f"set Cluster for all branches, {hint}",
         )
 
 

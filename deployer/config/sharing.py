@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from deployer.config.manifests import Manifest
 from deployer.errors import ConfigurationError, DeployError, raise_all
@@ -17,17 +17,18 @@ def refuse_shared(target: Target, own: Sequence[Manifest], apps: Sequence[Manife
 
     `own` are the branch's manifests, `apps` those of the app for the same stage and region.
     """
-    taken = {_identity(one.content) for one in apps}
-    hosts = {host for one in apps for host in _hosts(one.content)}
+    others = [content for one in apps for content in _objects(one.content)]
+    taken = {_identity(content) for content in others}
+    hosts = {host for content in others for host in _hosts(content)}
     main = target.app
     errors: list[DeployError] = []
-    for one in own:
-        kind, name = str(one.content.get("kind")), _name(one.content)
-        if _identity(one.content) in taken:
+    for content, where in ((content, one.where) for one in own for content in _objects(one.content)):
+        kind, name = str(content.get("kind")), _name(content)
+        if name and _identity(content) in taken:
             errors.append(
                 ConfigurationError(
                     f"{kind}/{name} is an object of {main} itself, too",
-                    where=one.where,
+                    where=where,
                     why="a branch has objects of its own, beside those of the app",
                     hint=f'put AppName into its name, which each branch has its own of: name: "{_OWN_NAME}"',
                 )
@@ -35,25 +36,39 @@ def refuse_shared(target: Target, own: Sequence[Manifest], apps: Sequence[Manife
         errors += [
             ConfigurationError(
                 f"{kind}/{name} would take requests for {host} from {main} itself",
-                where=one.where,
+                where=where,
                 why="a branch has a host of its own",
                 hint=f'put SubDomain into it, which each branch has its own of: host: "{_OWN_HOST}"',
             )
-            for host in _hosts(one.content)
+            for host in _hosts(content)
             if host in hosts
         ]
     raise_all(errors)
 
 
-def _identity(manifest: Json) -> tuple[object, ...]:
+def _objects(manifest: Json) -> Iterator[Json]:
+    """The manifest, or those that it lists."""
+    items = manifest.get("items")
+    if not str(manifest.get("kind")).endswith("List") or not isinstance(items, list):
+        yield manifest
+        return
+    for item in items:
+        if isinstance(item, dict):
+            yield from _objects(item)
+
+
+def _identity(manifest: Json) -> tuple[str, ...]:
     metadata = manifest.get("metadata")
     namespace = metadata.get("namespace") if isinstance(metadata, dict) else None
-    return str(manifest.get("apiVersion")).partition("/")[0], manifest.get("kind"), namespace, _name(manifest)
+    parts = (str(manifest.get("apiVersion")).partition("/")[0], manifest.get("kind"), namespace, _name(manifest))
+    return tuple(map(str, parts))
 
 
 def _name(manifest: Json) -> str:
+    """Empty where it has none, which is refused elsewhere."""
     metadata = manifest.get("metadata")
-    return str(metadata.get("name")) if isinstance(metadata, dict) else ""
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def _hosts(manifest: Json) -> list[str]:
@@ -65,4 +80,4 @@ def _hosts(manifest: Json) -> list[str]:
     found = [rule.get("host") for rule in rules if isinstance(rule, dict)] if isinstance(rules, list) else []
     names = spec.get("hostnames")
     found += names if isinstance(names, list) and manifest.get("kind") == "HTTPRoute" else []
-    return [host for host in dict.fromkeys(found) if isinstance(host, str) and host]
+    return list(dict.fromkeys(host for host in found if isinstance(host, str) and host))

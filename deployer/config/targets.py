@@ -12,10 +12,10 @@ from typing import TypeVar
 
 from deployer.config import apps, validation, variables
 from deployer.config import settings as settings_of
-from deployer.config.branches import check_allowed, check_namespace, names_of, place_of
+from deployer.config.branches import check_allowed, check_place, names_of, place_of
 from deployer.config.configuration import NO_IMAGE, Configuration, Inputs
 from deployer.config.evaluation import Evaluator
-from deployer.config.layers import DIRECTORY, Layer, merge
+from deployer.config.layers import BRANCHES, DIRECTORY, Layer, merge
 from deployer.config.loading import Decrypt, LayerReader
 from deployer.config.nodes import MappingNode, locate, scalars
 from deployer.config.profiles import Library, take
@@ -136,8 +136,13 @@ def _any_branch(target: Target) -> Target:
 def _findable(branch: Configuration, reader: LayerReader, started: _Started | DeployError) -> Configuration:
     """The configuration of a branch, whose release is where those of all branches are. Raises where it is not."""
     if not isinstance(started, DeployError):
-        settings = _settings(_any_branch(branch.target), reader, started)
-        check_namespace(branch.target, branch.settings, settings, locate(branch.root, ("Namespace",)))
+        try:
+            settings = _settings(_any_branch(branch.target), reader, started)
+        except DeployError as error:  # which the branch itself has not: it is an app that makes the difference
+            for leaf in error.leaves():
+                leaf.hint = f"`deploy branches` knows of no app: say what holds for all in {DIRECTORY}/{BRANCHES}.yml"
+            raise
+        check_place(branch.target, branch.settings, settings, lambda key: locate(branch.root, (key,)))
     return branch
 
 

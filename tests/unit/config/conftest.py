@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -57,6 +57,9 @@ FILES = {
     "group_vars/prod.london.yml": "",
     "apps/myapp.yml": APP,
 }
+
+BRANCH = "feature/x"
+TAKES_BRANCHES = {"group_vars/prod.yml": f"{STAGE}Branches: {{}}\n"}
 
 SOPS = "sops: {mac: 'ENC[AES256_GCM,data:x]', version: 3.13.3}\n"
 
@@ -122,6 +125,56 @@ def load_one(make_repository: MakeRepository) -> LoadOne:
         return configuration
 
     return one
+
+
+class LoadBranch(Protocol):
+    def __call__(
+        self,
+        files: Mapping[str, str] = {},
+        *,
+        extra: Sequence[str] = (),
+        secrets: Mapping[str, Any] = {},
+        branch: str = BRANCH,
+        manifests: bool = True,
+    ) -> Configuration: ...
+
+
+@pytest.fixture
+def load_branch(make_repository: MakeRepository) -> LoadBranch:
+    """The configuration of a branch of `prod london myapp`, in a stage that takes branches."""
+
+    def one(
+        files: Mapping[str, str] = {},
+        *,
+        extra: Sequence[str] = (),
+        secrets: Mapping[str, Any] = {},
+        branch: str = BRANCH,
+        manifests: bool = True,
+    ) -> Configuration:
+        repository = make_repository({**TAKES_BRANCHES, **files})
+        targets = repository.targets("prod", "london", [f"myapp@{branch}"])
+        inputs = Inputs(extra=tuple(extra))
+        (found,) = load(repository, targets, decrypt=Decryption(secrets), inputs=inputs, manifests=manifests)
+        return found
+
+    return one
+
+
+def app_with(*changes: tuple[str, str]) -> dict[str, str]:
+    """The app file with texts replaced."""
+    text = APP
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return {"apps/myapp.yml": text}
+
+
+def refusal(load_branch: LoadBranch, files: Mapping[str, str] = {}, **how: Any) -> DeployError:
+    """The one error of a configuration."""
+    with pytest.raises(DeployError) as caught:
+        load_branch(files, **how)
+    (error,) = caught.value.leaves()
+    return error
 
 
 Evaluate = Callable[..., Any]
