@@ -70,7 +70,8 @@ def show(
             found = _find(stage, region, wiring)
         now = datetime.now(UTC)
         if as_json:
-            print_answer(masked_json(branches_document(stage, found.releases, now), wiring.mask))
+            errors = [error for _, error in found.failures]
+            print_answer(masked_json(branches_document(stage, found.releases, errors, now), wiring.mask))
         else:
             width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
             print_answer(wiring.mask("\n".join(branch_lines(found.releases, now, width=width))))

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from deployer.errors import DeployError
 from deployer.model.branch_release import BranchRelease
+from deployer.report.document import error_entry
 from deployer.report.words import age, printable
 
 _HEADER = ("APP", "BRANCH", "REGION", "STATE", "VERSION", "DEPLOYED", "BY", "EXPIRES", "HOST")
@@ -33,9 +35,16 @@ def branch_lines(releases: Sequence[BranchRelease], now: datetime, *, width: int
     yield f"{told}, {expired} expired: `deploy branches expire` removes them" if expired else f"{told}, none expired"
 
 
-def branches_document(stage: str, releases: Sequence[BranchRelease], now: datetime) -> dict[str, Any]:
-    """What `--json` prints; times are in UTC, ISO 8601."""
-    return {"stage": stage, "branches": [_entry(one, now) for one in releases]}
+def branches_document(
+    stage: str, releases: Sequence[BranchRelease], errors: Sequence[DeployError], now: datetime
+) -> dict[str, Any]:
+    """What `--json` prints; times are in UTC, ISO 8601. `errors` are of regions that could not be asked."""
+    return {
+        "stage": stage,
+        "ok": not errors,
+        "branches": [_entry(one, now) for one in releases],
+        "errors": [error_entry(leaf) for error in errors for leaf in error.leaves()],
+    }
 
 
 def _entry(one: BranchRelease, now: datetime) -> dict[str, Any]:

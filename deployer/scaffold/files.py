@@ -167,6 +167,7 @@ HealthCheck:
   Interval: 10
 Dns:
   NameServers: ["$name_server"] # the sandbox's simulation of Route 53
+Branches: {} # they may be deployed beside the apps: `deploy $stage london APP --branch feature/x`
 """)
 
 _LOCAL_REGION = Template("""\
