@@ -54,6 +54,7 @@ class Evaluator:
 
     `unavailable` names variables that exist but not in this phase, and why. `origins`: the paths of nodes that stand
     elsewhere in the tree than they were written. `made_of`: the secrets in nodes that a template's value has become.
+    `kept`: for lists of which items were left out, where those stand that are left.
     `renamed`: top-level variables whose value is another than the files say, with what becomes of it; `originals` are
     the values of those that were used, as the files say them.
     """
@@ -79,6 +80,7 @@ class Evaluator:
         self._observe = observe
         self._renamed = renamed or {}
         self.originals: dict[str, str] = {}
+        self.kept: dict[SequenceNode, tuple[int, ...]] = {}
         self._frames: list[_Frame] = []
         self._values: dict[ScalarNode, tuple[Any, frozenset[str]]] = {}
         self._functions = {
@@ -187,15 +189,19 @@ class Evaluator:
         secrets: dict[Path, frozenset[str]] | None,
     ) -> list[Any]:
         result: list[Any] = []
+        kept: list[int] = []
         for index, item in enumerate(node.items):
             seen: dict[Path, frozenset[str]] = {}
             value = self.plain(item, (*path, index), errors, seen)
             if isinstance(value, Omitted):
                 continue
+            kept.append(index)
             if secrets is not None:
                 at = (*path, len(result))
                 secrets.update({(*at, *used[len(at) :]): names for used, names in seen.items()})
             result.append(value)
+        if len(kept) < len(node.items):
+            self.kept[node] = tuple(kept)
         return result
 
     def render(self, text: str, place: Location, path: Path = ()) -> str:

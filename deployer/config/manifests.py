@@ -11,7 +11,7 @@ from typing import Any
 from deployer.config import profiles
 from deployer.config.evaluation import Evaluator
 from deployer.config.lazy import Omitted
-from deployer.config.nodes import Node, Path, ScalarNode, SequenceNode, locate, node_at, show_path
+from deployer.config.nodes import Kept, Node, Path, ScalarNode, SequenceNode, locate, node_at, show_path
 from deployer.config.profiles import Library
 from deployer.config.validation import show_value
 from deployer.errors import ConfigurationError, Location, raise_all
@@ -22,7 +22,7 @@ from deployer.model import Json
 class Manifest:
     """One manifest, rendered. `secrets`: path of each value that uses secrets → the names of those secrets.
 
-    `profiles`: the names of those that were merged beneath it.
+    `profiles`: the names of those that were merged beneath it. `kept` is as of `locate`.
     """
 
     content: Json
@@ -30,6 +30,7 @@ class Manifest:
     secrets: Mapping[Path, frozenset[str]] = field(default_factory=dict)
     root: Node | None = field(default=None, repr=False, compare=False)
     profiles: tuple[str, ...] = ()
+    kept: Kept = field(default_factory=dict, repr=False, compare=False)
 
     def secret_texts(self) -> list[str]:
         """The texts that templates made of secrets: reversed, cut, encoded, whatever they did to them."""
@@ -47,7 +48,9 @@ class Manifest:
 
     def locate(self, path: Path) -> Location:
         """Where in the app file the value at a path (`("spec", "replicas")`) was written, or what is nearest to it."""
-        return locate(self.root, path) if self.root is not None and node_at(self.root, path[:1]) else self.where
+        if self.root is None or not node_at(self.root, path[:1]):
+            return self.where
+        return locate(self.root, path, self.kept)
 
 
 def evaluate(evaluator: Evaluator, library: Library = profiles.EMPTY) -> tuple[Manifest, ...]:
@@ -76,7 +79,8 @@ def evaluate(evaluator: Evaluator, library: Library = profiles.EMPTY) -> tuple[M
             continue
         body = _json(body, node, path, errors)
         relative = {used[len(path) :]: names for used, names in secrets.items()}
-        manifests.append(Manifest(body, node.location, relative, node, applied.chosen.get(path[1], ())))
+        chosen = applied.chosen.get(path[1], ())
+        manifests.append(Manifest(body, node.location, relative, node, chosen, evaluator.kept))
     raise_all(errors)
     if not manifests:
         raise ConfigurationError("Helm has no manifests", where=entry.location)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -128,10 +128,19 @@ def node_at(root: Node, path: Path) -> Node | None:
     return node
 
 
-def locate(root: Node, path: Path) -> Location:
-    """Where the given path was written: the place of its key, or that of the innermost node which exists."""
+Kept = Mapping[SequenceNode, Sequence[int]]
+"""Of lists of which items were left out, where the items stand that are left."""
+
+
+def locate(root: Node, path: Path, kept: Kept | None = None) -> Location:
+    """Where the given path was written: the place of its key, or that of the innermost node which exists.
+
+    With `kept`, the path is one in what the nodes became.
+    """
     node, place = root, root.location
     for part in path:
+        if kept and isinstance(node, SequenceNode) and node in kept and isinstance(part, int):
+            part = kept[node][part] if part < len(kept[node]) else part
         match node:
             case MappingNode() if part in node.entries:
                 entry = node.entries[part]

@@ -126,3 +126,11 @@ def test_the_seed_applications_mistake_is_named(load_one: LoadOne) -> None:
     assert str(caught.value) == "apps/myapp.yml:21:14: Values.myapp has no VALUE1"
     assert caught.value.hint == "did you mean VALUES1 (group_vars/prod.yml:7:5)?"
     assert caught.value.chain == ("apps/myapp.yml:21 Helm[0].spec.value",)
+
+
+def test_places_of_what_stands_after_items_that_were_left_out(load_one: LoadOne) -> None:
+    helm = 'Helm:\n  - kind: A\n    env:\n      - "{{ omit }}"\n      - name: B\n        value: [x, "{{ omit }}", y]\n'
+    (manifest,) = manifests(load_one, helm)
+    assert manifest.content["env"] == [{"name": "B", "value": ["x", "y"]}]
+    assert str(manifest.locate(("env", 0, "name"))) == "apps/myapp.yml:6:9"
+    assert str(manifest.locate(("env", 0, "value", 1))) == "apps/myapp.yml:7:34"
