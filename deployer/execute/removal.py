@@ -37,7 +37,7 @@ def look(place: Place, revisions: Sequence[Revision], *, everything: bool = Fals
     if not revisions:
         return Removal(lifted=lifted)
     live = _live(cluster, list(members_of(revisions[0], namespace)))
-    older = _live(cluster, older_objects(revisions, namespace))
+    older = _live(cluster, older_objects(revisions, namespace, everything=everything))
     claims = (
         cluster.list("v1", "PersistentVolumeClaim", namespace) if any(key.kind == "StatefulSet" for key in live) else ()
     )

@@ -62,13 +62,16 @@ def hooks_of(revisions: Sequence[Revision], namespace: str) -> list[ObjectKey]:
     return list(found)
 
 
-def older_objects(revisions: Sequence[Revision], namespace: str) -> list[ObjectKey]:
-    """The objects that only older revisions have: something may be left of them after a failed upgrade."""
+def older_objects(revisions: Sequence[Revision], namespace: str, *, everything: bool = False) -> list[ObjectKey]:
+    """The objects that only older revisions have: something may be left of them after a failed upgrade.
+
+    With `everything` also those that Helm has left when they went out of the release.
+    """
     known = {_identity(key) for key in members_of(revisions[0], namespace)} if revisions else set()
     found: dict[tuple[str, str | None, str], ObjectKey] = {}
     for revision in revisions[1:]:
         for key, content in members_of(revision, namespace).items():
-            if _identity(key) not in known and not stays(content):
+            if _identity(key) not in known and (everything or not stays(content)):
                 found.setdefault(_identity(key), key)
     return list(found.values())
 

@@ -59,10 +59,10 @@ def test_what_templates_see(load_branch: LoadBranch) -> None:
 
 
 def test_without_a_branch_its_variable_is_empty(make_repository: MakeRepository) -> None:
-    files = app_with(("{{ Values[Name].Replicas }}", "<{{ BRANCH }}>"))
+    files = app_with(("{{ Values[Name].Replicas }}", "<{{ BRANCH == '' }}>"))
     repository = make_repository(files)
     (found,) = load(repository, repository.targets("prod", "london", ["myapp"]), decrypt=Decryption({}))
-    assert contents(found)[0]["spec"]["replicas"] == "<>"
+    assert contents(found)[0]["spec"]["replicas"] == "<True>"
 
 
 def test_the_image_is_spelt_as_the_app_spells_it(load_branch: LoadBranch) -> None:

@@ -139,6 +139,48 @@ def test_a_look_asks_for_claims_only_where_a_set_may_have_made_some() -> None:
     assert look(scene.place, ()) == Removal()
 
 
+def test_a_look_at_everything_finds_also_what_helm_would_leave() -> None:
+    keep = {"helm.sh/resource-policy": "keep"}
+    owner = {"meta.helm.sh/release-name": "web", "meta.helm.sh/release-namespace": "default"}
+
+    def manifest(kind: str, name: str, annotations: dict[str, str]) -> Json:
+        return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "annotations": annotations}}
+
+    claim, old = (manifest("PersistentVolumeClaim", name, keep | owner) for name in ("data", "old-data"))
+    somebodys = manifest("PersistentVolumeClaim", "somebodys", keep)
+    hook, gone = (manifest("ConfigMap", name, {"helm.sh/hook": "pre-install"}) for name in ("hook", "gone"))
+    scene = Scene()
+    scene.releases.stored = [
+        make_revision(2, manifests=tuple(map(canonical_text, (DEPLOYMENT, claim, hook, gone)))),
+        make_revision(1, manifests=tuple(map(canonical_text, (DEPLOYMENT, old, somebodys)))),
+    ]
+    keys = {
+        one["metadata"]["name"]: ObjectKey("v1", one["kind"], "default", one["metadata"]["name"])
+        for one in (claim, old, somebodys, hook)
+    }
+    scene.cluster.objects |= {keys[one["metadata"]["name"]]: one for one in (claim, old, somebodys, hook)}
+    found = look(scene.place, scene.releases.stored, everything=True)
+    assert (found.goes, found.kept) == ((KEY,), {})
+    assert (found.beyond, found.lost) == ((keys["data"], keys["hook"]), (keys["data"],))
+    assert found.strays == (keys["old-data"],)
+    usual = look(scene.place, scene.releases.stored)
+    assert (list(usual.kept), usual.beyond, usual.strays) == ([keys["data"]], (), ())
+
+
+def test_what_helm_would_leave_goes_while_the_release_still_tells_of_it() -> None:
+    keys = tuple(ObjectKey("v1", "PersistentVolumeClaim", "default", name) for name in ("data", "more"))
+    scene = Scene(Removal((KEY,), lost=keys, beyond=keys))
+
+    def fail(*arguments: Any, **options: Any) -> None:
+        assert scene.cluster.done == ["delete PersistentVolumeClaim/data", "delete PersistentVolumeClaim/more"]
+        raise DeploymentFailed("helm uninstall failed")
+
+    scene.releases.uninstall = fail  # type: ignore[method-assign]
+    assert scene.run().outcome == "failed"
+    assert scene.releases.stored
+    assert scene.cluster.done
+
+
 @pytest.mark.parametrize(
     ("record", "why"),
     [

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from deployer.model import DeploymentRecord, Json, ObjectKey, Target
-from deployer.plan.removal import Removal, older_objects, plan_removal, removal_of
+from deployer.plan.removal import Removal, hooks_of, older_objects, plan_removal, removal_of
 from tests.fakes import make_revision
 
 RELEASE = ("web", "default")
@@ -76,10 +76,60 @@ def test_the_claims_of_a_stateful_set(policy: Json, line: str) -> None:
     assert len(plan.deletes_data) == (1 if "kept" in line else 3)
 
 
+def test_of_what_nobody_wants_to_keep_nothing_is_kept() -> None:
+    settings = manifest("ConfigMap", "settings", annotations=KEEP)
+    stateful = {**manifest("StatefulSet", "db"), "spec": {"volumeClaimTemplates": [manifest("", "disk")]}}
+    disk = manifest("PersistentVolumeClaim", "disk-db-0")
+    found = removal(manifest("Deployment", "web"), stateful, CLAIM, settings, claims=(disk,))
+    assert len(found.kept) == 3
+    gone = found.with_nothing_kept([key("Job", "migrate")])
+    assert gone.lines == (
+        "Deployment/web: removed",
+        "StatefulSet/db: removed",
+        "ConfigMap/settings: removed",
+        "Job/migrate: removed",
+        "PersistentVolumeClaim/data: removed with its data",
+        "PersistentVolumeClaim/disk-db-0: removed with its data",
+    )
+    assert (gone.kept, gone.goes) == ({}, found.goes)
+    assert gone.beyond == (
+        key("PersistentVolumeClaim", "data"),
+        key("ConfigMap", "settings"),
+        key("PersistentVolumeClaim", "disk-db-0"),
+        key("Job", "migrate"),
+    )
+    plan = plan_removal(TARGET, [make_revision(1)], gone, "web")
+    assert len(plan.deletions) == len(set(plan.deletions)) == len(gone.lines)
+    assert {one.name for one in plan.deletes_data} == {"db", "data", "disk-db-0"}
+
+
+def test_what_is_deleted_with_its_data_anyway_is_told_once() -> None:
+    gone = removal(manifest("PersistentVolumeClaim", "data")).with_nothing_kept([])
+    assert gone.lines == ("PersistentVolumeClaim/data: removed with its data",)
+    assert plan_removal(TARGET, [make_revision(1)], gone, "web").deletions == (key("PersistentVolumeClaim", "data"),)
+
+
+def test_hooks_of_all_revisions_are_told_once() -> None:
+    hook = {"helm.sh/hook": "pre-upgrade"}
+    job = {**manifest("Job", "migrate", annotations=hook), "apiVersion": "batch/v1"}
+    revisions = [
+        make_revision(3, manifests=texts(job, manifest("ConfigMap", "plain"))),
+        make_revision(2, manifests=texts(job, manifest("ConfigMap", "other", annotations=hook, namespace="there"))),
+        make_revision(1, manifests=texts({"kind": "Job", "metadata": {"name": "x", "annotations": hook}})),
+        make_revision(1, manifests=texts({**job, "metadata": {"generateName": "x-", "annotations": hook}})),
+    ]
+    assert hooks_of(revisions, "default") == [
+        ObjectKey("batch/v1", "Job", "default", "migrate"),
+        ObjectKey("v1", "ConfigMap", "there", "other"),
+    ]
+
+
 def test_what_older_revisions_left_goes_where_it_is_the_releases_by_its_marks() -> None:
     newest = make_revision(3, manifests=texts(manifest("Deployment", "web")))
     older = make_revision(2, manifests=texts(manifest("ConfigMap", "old"), manifest("Deployment", "web"), CLAIM))
     assert older_objects([newest, older], "default") == [key("ConfigMap", "old")]
+    everything = older_objects([newest, older], "default", everything=True)
+    assert everything == [key("ConfigMap", "old"), key("PersistentVolumeClaim", "data")]
     for owner, strays in ((OWN, (key("ConfigMap", "old"),)), ({}, ())):
         left = {key("ConfigMap", "old"): manifest("ConfigMap", "old", annotations=owner)}
         assert removal_of([newest, older], RELEASE, live={}, older=left, claims=()).strays == strays
