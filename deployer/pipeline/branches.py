@@ -21,6 +21,8 @@ from deployer.plan.standing import release_status
 
 Removable = tuple[Target, Settings, App]
 
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
 
 @dataclass(frozen=True)
 class Branches:
@@ -40,8 +42,15 @@ class Branches:
         return tuple(one for one in self.releases if one.expired(now))
 
     def removable(self, chosen: Sequence[BranchRelease]) -> list[Removable]:
-        """What takes some of them away."""
-        return [(one.status.target, one.settings, self._app(one)) for one in chosen]
+        """What takes some of them away.
+
+        A branch has two releases in a region after its AppName or namespace has changed: the older one goes first, the
+        other one when the same is asked for again.
+        """
+        found: dict[Target, Removable] = {}
+        for one in sorted(chosen, key=lambda one: one.status.updated or _LONG_AGO):
+            found.setdefault(one.status.target, (one.status.target, one.settings, self._app(one)))
+        return [found[target] for target in dict.fromkeys(one.status.target for one in chosen)]
 
     def _app(self, one: BranchRelease) -> App:
         target, name = one.status.target, one.status.name

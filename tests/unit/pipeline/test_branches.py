@@ -54,12 +54,19 @@ class World:
         return RegionPorts(FakeCluster(), self.releases[target.region], FakeProber(), FakeLocks())
 
     def has(
-        self, application: str, region: str = "london", *, name: str = "", namespace: str = "default", **record: Any
+        self,
+        application: str,
+        region: str = "london",
+        *,
+        name: str = "",
+        namespace: str = "default",
+        updated: datetime = NOW,
+        **record: Any,
     ) -> None:
         """A release of ours."""
         fields = {"stage": "dev", "region": region, "sub_domain": "host", **record}
         kept = DeploymentRecord("d", application, **fields)
-        revision = make_revision(2, record=kept, updated=NOW)
+        revision = make_revision(2, record=kept, updated=updated)
         name = name or application.replace("@", "-").replace("/", "-")
         self.releases[region].heads_of.setdefault(namespace, {})[name] = ReleaseHead(revision, revision)
 
@@ -139,6 +146,21 @@ def test_what_takes_a_branch_away_needs_no_file() -> None:
     assert (target, its.namespace) == (Target("dev", "london", "shop@x"), "default")
     assert (app.name, app.app_name, app.sub_domain) == ("shop", "strange-name", "host")
     assert app.environments == ("dev.london", "dev.seoul")
+
+
+def test_of_two_releases_of_a_branch_the_older_goes_first() -> None:
+    world = World()
+    world.has("shop@x", name="a-new")
+    world.has("shop@x", name="b-old", updated=NOW - timedelta(days=3))
+    world.has("shop@x", name="c-older", namespace="there", updated=NOW - timedelta(days=4))
+    world.has("shop@x", "seoul")
+    found = world.find("default", "there")
+    assert len(found.releases) == 4
+    for chosen in (found.removable(found.releases), choose(found, "shop@x", REGIONS, {})[0]):
+        assert [(target.region, its.namespace, app.app_name) for target, its, app in chosen] == [
+            ("london", "there", "c-older"),
+            ("seoul", "default", "shop-x"),
+        ]
 
 
 # --- choosing --------------------------------------------------------------------------------------------------------
