@@ -44,6 +44,14 @@ class LazyCommands(TyperGroup):
         resolved.name = cmd_name
         return resolved
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Stages and commands, as the main job completes them: what Typer does would import every command."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        main = self.get_command(ctx, DEFAULT_COMMAND)
+        stage = next(parameter for parameter in main.params if parameter.name == "stage")
+        return stage.shell_complete(ctx, incomplete)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that the first word names, options before it or not; else the main job with all words."""
         first = next((argument for argument in args if not argument.startswith("-")), None)

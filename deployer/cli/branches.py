@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from deployer.cli.completion import apps, regions
 from deployer.cli.options import (
     AsJson,
     Debug,
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
-_Regions = Annotated[str, typer.Argument(metavar="[REGION]", help="a region, a comma list of them, or `all`")]
+_Regions = Annotated[
+    str, typer.Argument(metavar="[REGION]", help="a region, a comma list of them, or `all`", autocompletion=regions)
+]
 _Plan = Annotated[bool, typer.Option("--plan", help="Show what would be removed, and remove nothing.")]
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
@@ -83,7 +86,7 @@ def show(
 def delete(
     stage: Stage,
     region: Region,
-    application: Annotated[str, typer.Argument(metavar="APP", help="an app, or APP@BRANCH")],
+    application: Annotated[str, typer.Argument(metavar="APP", help="an app, or APP@BRANCH", autocompletion=apps)],
     branch: Annotated[str | None, typer.Argument(metavar="[BRANCH]", help="the branch")] = None,
     yes: Yes = False,
     plan: _Plan = False,

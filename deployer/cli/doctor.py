@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deployer.cli.completion import regions, stages
 from deployer.cli.options import AsJson, Debug, Directory
 from deployer.cli.output import print_answer
 
@@ -26,8 +27,12 @@ _MARKS = {"ok": "✔", "automatic": "·", "missing": "✘"}
 
 @app.command(context_settings={"help_option_names": ["-h", "--help"]})
 def doctor(
-    stage: Annotated[str | None, typer.Argument(metavar="STAGE", help="also look at this stage's AWS account")] = None,
-    region: Annotated[str, typer.Argument(metavar="REGION", help="and at this region's services")] = "all",
+    stage: Annotated[
+        str | None, typer.Argument(metavar="STAGE", help="also look at this stage's AWS account", autocompletion=stages)
+    ] = None,
+    region: Annotated[
+        str, typer.Argument(metavar="REGION", help="and at this region's services", autocompletion=regions)
+    ] = "all",
     as_json: AsJson = False,
     directory: Directory = None,
     debug: Debug = False,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from deployer.cli.completion import apps
 from deployer.cli.options import AsJson, Debug, Directory
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -24,7 +25,9 @@ class Format(StrEnum):
 
 @app.command(context_settings={"help_option_names": ["-h", "--help"]})
 def lint(
-    applications: Annotated[list[str] | None, typer.Argument(metavar="[APP]...", help="apps (default: all)")] = None,
+    applications: Annotated[
+        list[str] | None, typer.Argument(metavar="[APP]...", help="apps (default: all)", autocompletion=apps)
+    ] = None,
     written: Annotated[Format, typer.Option("--format", help="How findings are written.")] = Format.text,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings are errors.")] = False,
     disable: Annotated[

@@ -8,18 +8,31 @@ from typing import Annotated
 
 import typer
 
+from deployer.cli.completion import apps, groups, regions, stages
 from deployer.errors import UsageError
 from deployer.model.branches import LIFETIME, is_lifetime
 from deployer.plan.order import OnFailure
 
-Stage = Annotated[str, typer.Argument(metavar="STAGE", help="dev, preprod, prod, … or local: the sandbox")]
-Region = Annotated[str, typer.Argument(metavar="REGION", help="a region, a comma list of them, or `all`")]
-Applications = Annotated[list[str], typer.Argument(metavar="APP...", help="apps, each a file apps/APP.yml")]
+Stage = Annotated[
+    str, typer.Argument(metavar="STAGE", help="dev, preprod, prod, … or local: the sandbox", autocompletion=stages)
+]
+Region = Annotated[
+    str, typer.Argument(metavar="REGION", help="a region, a comma list of them, or `all`", autocompletion=regions)
+]
+Applications = Annotated[
+    list[str], typer.Argument(metavar="APP...", help="apps, each a file apps/APP.yml", autocompletion=apps)
+]
 MaybeApplications = Annotated[
-    list[str] | None, typer.Argument(metavar="[APP...]", help="apps, each a file apps/APP.yml; or one of the options")
+    list[str] | None,
+    typer.Argument(
+        metavar="[APP...]", help="apps, each a file apps/APP.yml; or one of the options", autocompletion=apps
+    ),
 ]
 Everything = Annotated[bool, typer.Option("--all", help="All apps that the stage has in these regions.")]
-Group = Annotated[str | None, typer.Option("--group", metavar="NAME", help="The apps whose `Groups` has this name.")]
+Group = Annotated[
+    str | None,
+    typer.Option("--group", metavar="NAME", help="The apps whose `Groups` has this name.", autocompletion=groups),
+]
 ChangedSince = Annotated[
     str | None,
     typer.Option(
@@ -35,7 +48,7 @@ Branch = Annotated[
     str | None,
     typer.Option("--branch", metavar="BRANCH", help="Beside the app itself, under a name and a host of the branch's."),
 ]
-Application = Annotated[str, typer.Argument(metavar="APP", help="an app, a file apps/APP.yml")]
+Application = Annotated[str, typer.Argument(metavar="APP", help="an app, a file apps/APP.yml", autocompletion=apps)]
 Version = Annotated[str | None, typer.Option("--version", help="Deploy this version instead of the app's `Version`.")]
 ExtraVars = Annotated[
     list[str] | None,

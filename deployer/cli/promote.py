@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deployer.cli.completion import stages
 from deployer.cli.confirmation import check_force
 from deployer.cli.main_job import Asked, deployment_for, run
 from deployer.cli.options import (
@@ -40,8 +41,10 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command(context_settings={"help_option_names": ["-h", "--help"]})
 def promote(
-    from_stage: Annotated[str, typer.Argument(metavar="FROM_STAGE", help="the stage whose image it is")],
-    to_stage: Annotated[str, typer.Argument(metavar="TO_STAGE", help="the stage that gets it")],
+    from_stage: Annotated[
+        str, typer.Argument(metavar="FROM_STAGE", help="the stage whose image it is", autocompletion=stages)
+    ],
+    to_stage: Annotated[str, typer.Argument(metavar="TO_STAGE", help="the stage that gets it", autocompletion=stages)],
     application: Application,
     region: Annotated[
         str, typer.Option("--region", metavar="REGION", help="Regions of TO_STAGE: one, a comma list, or `all`.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deployer.cli.completion import apps
 from deployer.cli.options import Debug, Directory, ExtraVars, Region, Stage, Version
 from deployer.cli.output import print_answer, print_result
 from deployer.errors import UsageError
@@ -26,7 +27,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def render(
     stage: Stage,
     region: Region,
-    application: Annotated[str, typer.Argument(metavar="APP", help="an app, a file apps/APP.yml")],
+    application: Annotated[str, typer.Argument(metavar="APP", help="an app, a file apps/APP.yml", autocompletion=apps)],
     out: Annotated[Path | None, typer.Option("--out", help="Write files into this directory instead.")] = None,
     show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Do not mask; only on a terminal.")] = False,
     version: Version = None,

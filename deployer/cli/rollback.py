@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deployer.cli.completion import revisions
 from deployer.cli.main_job import Asked, request_for, run
 from deployer.cli.options import (
     Application,
@@ -42,6 +43,7 @@ def rollback(
             "--to",
             metavar="REVISION|DEPLOYMENT",
             help="A revision's number (one region), or the beginning of a deployment's id. `deploy history` has both.",
+            autocompletion=revisions,
         ),
     ] = None,
     yes: Yes = False,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deployer.cli import secrets_hook, secrets_lint, secrets_many
+from deployer.cli.completion import regions
 from deployer.cli.options import AsJson, Debug, Directory, Stage
 from deployer.cli.output import print_answer, print_result
 from deployer.errors import DeployError, UsageError
@@ -23,7 +24,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=T
 app.add_typer(secrets_hook.app, name="hook")
 
 RegionOrNone = Annotated[
-    str | None, typer.Argument(metavar="[REGION]", help="one region's own file (default: the stage's)")
+    str | None,
+    typer.Argument(metavar="[REGION]", help="one region's own file (default: the stage's)", autocompletion=regions),
 ]
 # Typer's own messages about too many or unknown words would repeat them, and one of them may be a value.
 _ANY_WORDS = {"ignore_unknown_options": True, "allow_extra_args": True}
@@ -122,7 +124,8 @@ def unset(stage: Stage, words: Words = None, directory: Directory = None, debug:
 def keys(
     stage: Stage,
     region: Annotated[
-        str | None, typer.Argument(metavar="[REGION]", help="only the stage's file and this region's")
+        str | None,
+        typer.Argument(metavar="[REGION]", help="only the stage's file and this region's", autocompletion=regions),
     ] = None,
     as_json: AsJson = False,
     directory: Directory = None,

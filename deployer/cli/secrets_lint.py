@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from deployer.cli.completion import regions, stages
 from deployer.cli.options import AsJson, Debug, Directory
 from deployer.cli.output import print_answer
 
@@ -22,8 +23,12 @@ class Format(StrEnum):
 
 
 def lint(
-    stage: Annotated[str | None, typer.Argument(metavar="[STAGE]", help="only this stage (default: all)")] = None,
-    region: Annotated[str | None, typer.Argument(metavar="[REGION]", help="only this region's files")] = None,
+    stage: Annotated[
+        str | None, typer.Argument(metavar="[STAGE]", help="only this stage (default: all)", autocompletion=stages)
+    ] = None,
+    region: Annotated[
+        str | None, typer.Argument(metavar="[REGION]", help="only this region's files", autocompletion=regions)
+    ] = None,
     open_files: Annotated[
         bool, typer.Option("--open", help="Open each file, too: checks its MAC; needs the stage's key.")
     ] = False,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deployer.cli.completion import regions, stages
 from deployer.cli.options import AsJson, Debug, Directory
 from deployer.cli.output import print_answer, print_result
 from deployer.errors import UsageError, interruption
@@ -16,9 +17,14 @@ from deployer.errors import UsageError, interruption
 if TYPE_CHECKING:
     from deployer.model.secret_files import RotatedFile
 
-StageOrNone = Annotated[str | None, typer.Argument(metavar="[STAGE]", help="dev, preprod, prod, …")]
+StageOrNone = Annotated[
+    str | None, typer.Argument(metavar="[STAGE]", help="dev, preprod, prod, …", autocompletion=stages)
+]
 RegionsOrNone = Annotated[
-    str | None, typer.Argument(metavar="[REGION]", help="the stage's file and this region's (default: all of them)")
+    str | None,
+    typer.Argument(
+        metavar="[REGION]", help="the stage's file and this region's (default: all of them)", autocompletion=regions
+    ),
 ]
 
 

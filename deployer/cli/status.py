@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from deployer.cli.completion import apps
 from deployer.cli.options import AsJson, Debug, Directory, Stage, seconds
 from deployer.cli.output import print_answer
 from deployer.errors import InterruptedBySignal, UsageError
@@ -44,7 +45,10 @@ class _WatchMayHaveTime(TyperCommand):
 def status(
     stage: Stage,
     applications: Annotated[
-        list[str] | None, typer.Argument(metavar="[APP...]", help="apps; all that the stage has where none is named")
+        list[str] | None,
+        typer.Argument(
+            metavar="[APP...]", help="apps; all that the stage has where none is named", autocompletion=apps
+        ),
     ] = None,
     as_json: AsJson = False,
     watch: Annotated[
