@@ -21,7 +21,7 @@ def branch_lines(releases: Sequence[BranchRelease], now: datetime, *, width: int
     if not releases:
         yield "no branch is deployed here"
         return
-    rows = [tuple(map(printable, _cells(one, now))) for one in releases]
+    rows = [tuple(printable(" ".join(cell.split())) for cell in _cells(one, now)) for one in releases]
     widths = [max(len(row[at]) for row in (_HEADER, *rows)) for at in range(len(_HEADER))]
     shown = list(range(len(_HEADER)))
     for name in _GIVEN_UP:
