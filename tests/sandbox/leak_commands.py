@@ -69,6 +69,7 @@ STORY = [
     Row("branches list local --json", says="feature/x"),
     Row("branches delete local london {app} feature/x --yes -v --debug", says="removed"),
     Row("branches expire local --debug"),
+    Row("jenkins generate --out {dir} --debug", ANY),
     Row("secrets keys local --json", says="QUOTES"),
     Row("secrets keys local"),
     Row("secrets diff HEAD --json", change=new_value, says="DASH"),

@@ -50,7 +50,9 @@ def test_it_is_gone_with_its_pods_and_a_second_time_is_no_error(project: Project
 
     assert target["outcome"] == "removed"
     expected = {f"{kind}/{project.name}: removed" for kind in ("Deployment", "Service", "Ingress")}
-    assert set(target["changes"]) == expected
+    assert expected < set(target["changes"])
+    (lifted,) = set(target["changes"]) - expected
+    assert lifted.startswith(f"Secret/{project.name}-")
     assert left_of(project) == []
     assert [one["text"] for one in project.channel_messages if "removed" in one["text"]]
     again = remove(project).expect(0).target

@@ -41,7 +41,7 @@ def served(project: Project) -> dict[str, Json]:
     found = {}
     for name, cluster in project.clusters.items():
         newest = cluster.revisions(project.name)[-1]
-        found[name] = {"good": newest.verified, "new": project.values["GREETING"] in newest.manifest}
+        found[name] = {"good": newest.verified, "new": cluster.uses(newest, project.values["GREETING"])}
     return found
 
 
