@@ -11,6 +11,7 @@ from deployer.errors import ConfigurationError, Location
 from deployer.model.branches import label
 
 DIRECTORY = "group_vars"
+SECRETS_PREFIX = "secrets_"
 BRANCHES = "branches"
 """What files of branches begin with, where others begin with a stage, which cannot be called so."""
 SUFFIXES = (".yml", ".yaml")
@@ -37,21 +38,34 @@ def layer_files(root: Path, stage: str, region: str) -> tuple[Layer, ...]:
     """
     shared = [_layer(root, stem, None) for stem in ("all", stage)]
     own = _layer(root, f"{stage}.{region}", region)
-    secrets = (_layer(root, f"secrets_{stage}", None), _layer(root, f"secrets_{stage}.{region}", region))
+    secrets = (
+        _layer(root, f"{SECRETS_PREFIX}{stage}", None),
+        _layer(root, f"{SECRETS_PREFIX}{stage}.{region}", region),
+    )
     return (*shared, own, *secrets)
 
 
 def branch_files(root: Path, branch: str | None) -> tuple[Layer, ...]:
-    """The layers that win over those of stage and region for a branch: one for all branches, one for its own."""
+    """The layers that win over those of stage and region for a branch: one for all branches, one for its own.
+
+    Raises ConfigurationError also for a file of secrets of branches, which nothing would read.
+    """
     if branch is None:
         return ()
+    for stem in (f"{SECRETS_PREFIX}{BRANCHES}", f"{SECRETS_PREFIX}{BRANCHES}.{label(branch)}"):
+        if (secret := find(root, DIRECTORY, stem)) is not None:
+            raise ConfigurationError(
+                "branches have the secrets of their stage, and none of their own",
+                where=Location(f"{DIRECTORY}/{secret.name}"),
+                hint=f"keep them in {SECRETS_PREFIX}STAGE.yml, and use them in {BRANCHES}.yml by a template",
+            )
     return (_layer(root, BRANCHES, None), _layer(root, f"{BRANCHES}.{label(branch)}", None))
 
 
 def _layer(root: Path, stem: str, region: str | None) -> Layer:
     found = find(root, DIRECTORY, stem)
     path = found or root / DIRECTORY / f"{stem}{SUFFIXES[0]}"
-    return Layer(f"{DIRECTORY}/{path.name}", path, stem.startswith("secrets_"), found is not None, region)
+    return Layer(f"{DIRECTORY}/{path.name}", path, stem.startswith(SECRETS_PREFIX), found is not None, region)
 
 
 def find(root: Path, directory: str, stem: str) -> Path | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deployer.config import document, encrypted
 from deployer.config.branches import check_name
-from deployer.config.layers import BRANCHES, DIRECTORY, SUFFIXES, find
+from deployer.config.layers import BRANCHES, DIRECTORY, SECRETS_PREFIX, SUFFIXES, find
 from deployer.config.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from deployer.config.suggestions import did_you_mean
 from deployer.errors import ConfigurationError, DeployError, Location, UsageError, raise_all
@@ -18,7 +18,6 @@ from deployer.model import Target
 from deployer.model.branches import app_of
 
 APPS = "apps"
-SECRETS_PREFIX = "secrets_"
 ALL = "all"
 
 COMMANDS = frozenset(

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from deployer.config import document
 from deployer.config.evaluation import Evaluator
-from deployer.config.layers import DIRECTORY, SUFFIXES, Layer, layer_files, merge
-from deployer.config.repository import SECRETS_PREFIX, Repository
+from deployer.config.layers import DIRECTORY, SECRETS_PREFIX, SUFFIXES, Layer, layer_files, merge
+from deployer.config.repository import Repository
 from deployer.config.settings import AwsAccess, ChooseProfile, aws_access
 from deployer.config.suggestions import did_you_mean
 from deployer.config.templating import Templates

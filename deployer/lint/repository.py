@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
-from deployer.config import apps
-from deployer.config.layers import DIRECTORY, layer_files
+from deployer.config import apps, variables
+from deployer.config.document import read
+from deployer.config.layers import BRANCHES, DIRECTORY, SECRETS_PREFIX, SUFFIXES, layer_files
 from deployer.config.nodes import MappingNode, Path, SequenceNode, scalars, show_path
-from deployer.config.repository import COMMANDS, SECRETS_PREFIX, Repository
+from deployer.config.repository import COMMANDS, Repository
 from deployer.config.suggestions import near
 from deployer.errors import DeployError, Location
 from deployer.lint.collecting import Findings
@@ -67,6 +68,21 @@ def check_stages(repository: Repository, findings: Findings) -> None:
                 f"a stage cannot be called {stage}: that is a command",
                 "give the stage another name",
             )
+
+
+def check_branches(repository: Repository, findings: Findings) -> None:
+    """The files of single branches, of which nobody can tell the name: each by itself."""
+    for path in sorted((repository.root / DIRECTORY).glob(f"{BRANCHES}.*")):
+        if path.suffix not in SUFFIXES or path.stem == BRANCHES:
+            continue
+        name = f"{DIRECTORY}/{path.name}"
+        try:
+            content = read(path, name)
+        except DeployError as error:
+            findings.error(error, home=name)
+            continue
+        for wrong in (*apps.check_group_vars(content), *variables.refuse_builtins(content, app=False)):
+            findings.error(wrong, home=name)
 
 
 def check_usage(

@@ -20,7 +20,7 @@ from deployer.lint import disabling, hosts
 from deployer.lint.finding import Finding
 from deployer.lint.hosts import Host
 from deployer.lint.profiles import check_unused
-from deployer.lint.repository import check_stages, check_usage
+from deployer.lint.repository import check_branches, check_stages, check_usage
 from deployer.lint.targets import Linted, Linter
 
 _WORTH_A_PROCESS = 40
@@ -55,6 +55,7 @@ def lint(root: Path, applications: Sequence[str] = (), *, disable: Sequence[str]
     result = _all(root, names, settings.kubernetes_version)
     findings = result.findings
     check_stages(repository, findings)
+    check_branches(repository, findings)
     hosts.check(result.hosts, findings)
     check_usage(result.documents, result.used, result.broken, findings, all_apps=set(names) >= set(repository.apps))
     check_unused(result.documents, result.used, result.broken, findings, all_apps=set(names) >= set(repository.apps))

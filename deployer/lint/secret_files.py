@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from deployer.config import document
 from deployer.config.encrypted import is_encrypted
-from deployer.config.layers import DIRECTORY, SUFFIXES
+from deployer.config.layers import DIRECTORY, SECRETS_PREFIX, SUFFIXES
 from deployer.config.nodes import Entry, MappingNode, Node, Path, ScalarNode, scalars, show_path
-from deployer.config.repository import SECRETS_PREFIX, Repository
+from deployer.config.repository import Repository
 from deployer.config.secret_files import RULES, SecretFile, all_secret_files
 from deployer.config.sops_files import (
     CreationRule,

@@ -16,7 +16,7 @@ from deployer.config.configuration import NO_IMAGE
 from deployer.config.docker import refuse_secrets
 from deployer.config.evaluation import Evaluator
 from deployer.config.failures import no_lookups
-from deployer.config.layers import DIRECTORY, Layer, merge
+from deployer.config.layers import BRANCHES, DIRECTORY, Layer, merge
 from deployer.config.loading import LayerReader
 from deployer.config.manifests import Manifest
 from deployer.config.nodes import MappingNode, Node, Path, ScalarNode
@@ -124,6 +124,9 @@ class Linter:
                 root = MappingNode(merged.entries, content.file, 1, 1)
                 known = {"DockerHash": _ANY_HASH} if "Docker" in root.entries else {}
                 evaluator = self._evaluator(one, root, place, known, {})
+                if one == branch:
+                    home = Location(f"{DIRECTORY}/{BRANCHES}.yml")
+                    settings_of.settings(evaluator, self._repository.root, home)
                 rendered.append(manifests_of.evaluate(evaluator, place.library))
             except DeployError as error:
                 self.result.findings.error(error, target.environment, home=content.file)

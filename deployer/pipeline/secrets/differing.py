@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from deployer.config.layers import DIRECTORY, SUFFIXES
+from deployer.config.layers import DIRECTORY, SECRETS_PREFIX, SUFFIXES
 from deployer.config.nodes import Path
-from deployer.config.repository import SECRETS_PREFIX
 from deployer.config.secret_files import SecretFile
 from deployer.config.sops_files import stored_values
 from deployer.errors import DeployError

@@ -195,6 +195,12 @@ def test_branches_may_be_kept_for_another_time_and_in_a_namespace_of_their_own(l
             f"group_vars/branches.{LABEL}.yaml",
             "are both there",
         ),
+        ({"group_vars/secrets_branches.yml": SOPS}, "group_vars/secrets_branches.yml", "the secrets of their stage"),
+        (
+            {f"group_vars/secrets_branches.{LABEL}.yaml": SOPS},
+            f"group_vars/secrets_branches.{LABEL}.yaml",
+            "the secrets of their stage",
+        ),
         ({"group_vars/branches.yml": "AppName: x\n"}, "group_vars/branches.yml:1:1", "belongs in an app file"),
         ({"group_vars/branches.yml": "Values:\n"}, "group_vars/branches.yml:1:1", "Values is empty here"),
     ],
