@@ -66,7 +66,7 @@ def select(repository: Repository, stage: str, regions: str, selection: Selectio
             for app, error in wrong.items()
             if selection.group is None or _may_belong(repository, app, selection.group)
         ]
-        selected = _of_group(repository, targets, selection.group, broken) if selection.group else targets
+        selected = targets if selection.group is None else _of_group(repository, targets, selection.group, broken)
         if not selected and not broken:
             raise UsageError(
                 f"{stage} has no apps in {regions}", hint="an app's Environments say where it may be deployed"
@@ -102,5 +102,7 @@ def _of_group(
     known = {name for names in groups.values() for name in names}
     if group not in known:
         hint = did_you_mean(group, known) or (f"there are {', '.join(sorted(known)[:20])}" if known else None)
-        raise UsageError(f"no app here belongs to a group {group}", where="--group", hint=hint or "Groups: [NAME]")
+        raise UsageError(
+            f"no app here belongs to a group {group or repr(group)}", where="--group", hint=hint or "Groups: [NAME]"
+        )
     return tuple(target for target in targets if group in groups[target.application])

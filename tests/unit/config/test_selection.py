@@ -57,6 +57,11 @@ def test_a_group(make_repository: MakeRepository) -> None:
     assert caught.value.hint == "did you mean front?"
 
 
+def test_an_empty_group_is_not_everything(make_repository: MakeRepository) -> None:
+    with pytest.raises(UsageError, match="no app here belongs to a group ''"):
+        select(make_repository(APPS), "prod", "all", Selection(group=""))
+
+
 def test_broken_apps_are_kept_beside_the_others(make_repository: MakeRepository) -> None:
     repository = make_repository({**APPS, "apps/broken.yml": "a: [", "apps/strange.yml": app("london", Groups="[x]")})
     found = select(repository, "prod", "all", EVERYTHING)
