@@ -72,14 +72,14 @@ def show(
             ready_for(stage, wiring)
             found = _find(stage, region, wiring)
         now = datetime.now(UTC)
+        errors = found.errors()
         if as_json:
-            errors = [error for _, error in found.failures]
             print_answer(masked_json(branches_document(stage, found.releases, errors, now), wiring.mask))
         else:
             width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-            print_answer(wiring.mask("\n".join(branch_lines(found.releases, now, width=width))))
-        if found.failures:
-            raise typer.Exit(show_errors([error for _, error in found.failures], wiring.mask))
+            print_answer(wiring.mask("\n".join(branch_lines(found.releases, now, unseen=found.unseen, width=width))))
+        if errors:
+            raise typer.Exit(show_errors(errors, wiring.mask))
 
 
 @app.command(context_settings=_SETTINGS)
@@ -102,8 +102,10 @@ def delete(
     A branch that is not there is no error. The app's file is not needed.
     """
     from deployer.config.branches import check_name
-    from deployer.model.branches import branch_of, named
+    from deployer.model.branches import app_of, branch_of, named
 
+    if not app_of(application):
+        raise UsageError("which app?", hint="APP BRANCH, or APP@BRANCH")
     if (branch_of(application) is None) == (branch is None):
         raise UsageError(
             "which branch?" if branch is None else "the branch is given twice", hint="APP BRANCH, or APP@BRANCH"

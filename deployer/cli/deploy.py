@@ -84,7 +84,7 @@ def deploy(
     What stands after -- goes to the ansible-playbook that runs the apps' hooks.
     """
     check_force(force, reason)
-    check_lifetime(expires)
+    check_lifetime(expires, branch, applications or ())
     run(
         Asked(
             stage=stage,

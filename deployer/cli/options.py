@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from deployer.cli.completion import apps, groups, regions, stages
 from deployer.errors import UsageError
-from deployer.model.branches import LIFETIME, is_lifetime
+from deployer.model.branches import LIFETIME, branch_of, is_lifetime
 from deployer.plan.order import OnFailure
 
 Stage = Annotated[
@@ -114,10 +115,12 @@ def seconds(text: str | None, option: str = "--timeout") -> float | None:
     return total
 
 
-def check_lifetime(expires: str | None) -> None:
-    """Raises UsageError for an `--expires` that is no time."""
+def check_lifetime(expires: str | None, branch: str | None, applications: Sequence[str]) -> None:
+    """Raises UsageError for an `--expires` that is no time, or where no branch is deployed."""
     if expires is not None and not is_lifetime(expires):
         raise UsageError(f"{expires!r} is not a time", where="--expires", hint=f"write {LIFETIME}")
+    if expires is not None and branch is None and not any(branch_of(name) is not None for name in applications):
+        raise UsageError("--expires is for branches", why="an app itself is kept for ever", hint="--branch feature/x")
 
 
 def seconds_in_line(lock_wait: str | None) -> float:

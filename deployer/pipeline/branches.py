@@ -12,7 +12,7 @@ from functools import partial
 
 from deployer.config.releases import Release
 from deployer.errors import DeployError, HeldError, UsageError
-from deployer.execute.everywhere import Failure, Question, ask_each
+from deployer.execute.everywhere import Failure, Question, ask_each, refuse
 from deployer.execute.services import Services
 from deployer.model import App, Revision, Settings, Target
 from deployer.model.branch_release import BranchRelease
@@ -32,6 +32,19 @@ class Branches:
     releases: tuple[BranchRelease, ...]
     failures: tuple[Failure, ...]
     regions: tuple[str, ...]
+
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """The regions that could not be asked."""
+        return tuple(dict.fromkeys(target.region for target, _ in self.failures))
+
+    def errors(self) -> list[DeployError]:
+        """What is wrong with them, each told once with its regions."""
+        try:
+            refuse([Target(self.stage, region, "") for region in self.regions], self.failures)
+        except DeployError as error:
+            return list(error.leaves())
+        return []
 
     def of(self, application: str) -> tuple[BranchRelease, ...]:
         """Those of `myapp@feature/x`."""

@@ -16,10 +16,16 @@ _GIVEN_UP = ("BY", "STATE", "DEPLOYED", "VERSION")
 """The columns that a narrow terminal goes without, the first of them first."""
 
 
-def branch_lines(releases: Sequence[BranchRelease], now: datetime, *, width: int | None = None) -> Iterator[str]:
-    """A table; `width` is the terminal's in columns, None where lines may have any length."""
+def branch_lines(
+    releases: Sequence[BranchRelease], now: datetime, *, unseen: Sequence[str] = (), width: int | None = None
+) -> Iterator[str]:
+    """A table; `width` is the terminal's in columns, None where lines may have any length.
+
+    `unseen` are regions that could not be asked.
+    """
+    not_asked = f"; {', '.join(unseen)} could not be asked" if unseen else ""
     if not releases:
-        yield "no branch is deployed here"
+        yield f"no branch was seen{not_asked}" if unseen else "no branch is deployed here"
         return
     rows = [tuple(printable(" ".join(cell.split())) for cell in _cells(one, now)) for one in releases]
     widths = [max(len(row[at]) for row in (_HEADER, *rows)) for at in range(len(_HEADER))]
@@ -32,7 +38,8 @@ def branch_lines(releases: Sequence[BranchRelease], now: datetime, *, width: int
     expired = sum(one.expired(now) for one in releases)
     yield ""
     told = f"{len(releases)} release{'s' if len(releases) != 1 else ''} of branches"
-    yield f"{told}, {expired} expired: `deploy branches expire` removes them" if expired else f"{told}, none expired"
+    told += f", {expired} expired: `deploy branches expire` removes them" if expired else ", none expired"
+    yield f"{told}{not_asked}"
 
 
 def branches_document(

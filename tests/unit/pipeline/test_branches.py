@@ -123,6 +123,17 @@ def test_a_region_out_of_reach_keeps_no_other_from_being_seen() -> None:
     found = world.find()
     assert names(found.releases) == ["shop@x london"]
     assert [(target.region, one) for target, one in found.failures] == [("seoul", error)]
+    assert (found.unseen, found.errors()) == (("seoul",), [error])
+    assert error.regions == ("seoul",)
+    assert world.find(regions=("london",)).errors() == []
+
+
+def test_what_is_wrong_with_several_regions_is_told_once() -> None:
+    world = World()
+    for region in REGIONS:
+        world.releases[region].down = UnreachableError("down")
+    (error,) = world.find("default", "branches").errors()
+    assert error.regions == REGIONS
 
 
 def test_whose_time_is_up() -> None:

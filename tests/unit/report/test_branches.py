@@ -80,6 +80,9 @@ def test_columns_stand_below_each_other() -> None:
 def test_what_is_told_below() -> None:
     assert lines(release())[-1] == "1 release of branches, none expired"
     assert lines() == ["no branch is deployed here"]
+    assert list(branch_lines([], NOW, unseen=["seoul"])) == ["no branch was seen; seoul could not be asked"]
+    last = list(branch_lines([release()], NOW, unseen=["seoul", "virginia"]))[-1]
+    assert last == "1 release of branches, none expired; seoul, virginia could not be asked"
 
 
 def test_a_narrow_terminal_goes_without_what_matters_least() -> None:
