@@ -81,8 +81,8 @@ def test_a_time_that_is_none(lint_with: Lint) -> None:
 
 
 def test_an_app_that_is_wrong_itself_is_not_asked_for_its_branches(lint_with: Lint) -> None:
-    findings = lint_with(TAKES, (APP, "[Name].GREETING", "[Name].GRETING"))
-    assert [one.rule for one in findings] == ["undefined-variable"]
+    findings = lint_with(TAKES, (APP, "kind: Service", "kind: Servise"))
+    assert [one.rule for one in findings] == ["invalid-manifest"]
 
 
 def test_what_branches_alone_use_is_used(lint_with: Lint) -> None:

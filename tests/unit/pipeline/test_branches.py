@@ -95,6 +95,7 @@ def test_branches_are_told_by_their_records_and_nothing_else_is_one() -> None:
     world.releases["london"].heads_of["default"]["moved"] = world.releases["seoul"].heads_of["default"]["shop-x"]
     world.releases["london"].heads_of["default"]["theirs"] = ReleaseHead(make_revision(1), None)
     found = world.find()
+    assert names(world.find(regions=("seoul", "london")).releases) == names(found.releases)
     assert names(found.releases) == ["api@feature/y london", "shop@there london", "shop@x london", "shop@x seoul"]
     assert (found.regions, found.failures) == (REGIONS, ())
     first = found.releases[0]
