@@ -34,6 +34,7 @@ from deployer.pipeline.apart import Apart
 from deployer.pipeline.command import Command, CommandRequest, Conclusion
 from deployer.pipeline.hooking import check_arguments, hooks_of
 from deployer.pipeline.imaging import Images, images_for
+from deployer.pipeline.keeping import expiry_of, keep_unchanged
 from deployer.pipeline.managed_dns import DnsAhead
 from deployer.pipeline.observing import Look, observe_all
 from deployer.pipeline.origin import Promotion
@@ -86,6 +87,7 @@ class Deployment:
         self._sink = sink
         self._confirm = confirm
         self._changing: list[Target] = []
+        self._kept: frozenset[Target] = frozenset()
         origin = request.promotion.stage if request.promotion else None
         action = "promote" if origin else "adopt" if request.adopt else "deploy"
         self._dns = DnsAhead(self._configurations, services, adopt=request.adopt)
@@ -107,7 +109,7 @@ class Deployment:
         self._command.warn(*dict.fromkeys(warning for each in plans for warning in each.warnings))
         planned = list(zip(observations, plans, strict=True))
         if not self._request.plan_only:
-            self._keep([pair for pair in planned if pair[1].release_action == "none"])
+            self._kept = keep_unchanged(planned, self._command, self._request.expires)
         if self._request.plan_only or not plan.changes_anything:
             return self._command.result(self._all([self._untouched(*pair) for pair in planned], apart)), None
         self._confirm(plan)
@@ -182,20 +184,6 @@ class Deployment:
         return with_preview(plan, observation, self._services)
 
     # Doing.
-
-    def _keep(self, unchanged: Sequence[tuple[Observation, TargetPlan]]) -> None:
-        """Branches whose release stays as it is are kept as if they had been deployed now."""
-        for observation, plan in unchanged:
-            subject = observation.subject
-            until = self._command.kept_until(subject.target, subject.settings, self._request.expires)
-            if subject.target.branch is None or plan.current_revision is None:
-                continue
-            try:
-                subject.ports.releases.keep(
-                    subject.app.app_name, subject.settings.namespace, plan.current_revision, until
-                )
-            except DeployError as error:
-                self._command.warn(f"{subject.target} expires when it would have before: {error}")
 
     def _images(self, observations: Sequence[Observation], apart: Apart) -> Images:
         """The images of the targets that go ahead. Raises what went wrong where that is all or none."""
@@ -292,7 +280,8 @@ class Deployment:
         work = self._work(observation, plan, plan.image)
         refused = observation.facts.release.comparison.refused
         if not plan.changes_anything and not refused:
-            return work.unchanged()
+            result = work.unchanged()
+            return result if plan.target in self._kept else replace(result, expires=expiry_of(observation))
         return work.result(
             "planned",
             revision=plan.current_revision,

@@ -145,8 +145,9 @@ def test_an_app_itself_does_not_expire(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_plan_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene()
+    scene.releases.stored = [replace(scene.releases.stored[0], kept_until=datetime(2027, 1, 1, tzinfo=UTC))]
     (result,) = scene.run(monkeypatch, plan_only=True)
-    assert (result.outcome, scene.kept) == ("unchanged", [])
+    assert (result.outcome, result.expires, scene.kept) == ("unchanged", "2027-01-01T00:00:00+00:00", [])
 
 
 def test_a_branch_whose_dns_alone_changes_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +170,7 @@ def test_a_branch_that_changes_says_itself_until_when_it_is_kept(monkeypatch: py
 def test_that_it_could_not_be_kept_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene(releases=Refusing())
     (result,) = scene.run(monkeypatch)
-    assert result.outcome == "unchanged"
+    assert (result.outcome, result.expires) == ("unchanged", None)
     (warning,) = [event.text for event in scene.sink.events if isinstance(event, WarningRaised)]
     assert warning == "dev london web@x expires when it would have before: the cluster does not answer"
 
