@@ -90,6 +90,17 @@ def needs_among(repository: Repository, apps: Iterable[str]) -> dict[str, tuple[
     return {name: tuple(_given(found[app_of(name)], branch_of(name), chosen)) for name in chosen}
 
 
+def wrong_needs(repository: Repository, apps: Iterable[str]) -> dict[str, DeployError]:
+    """What is wrong with the needs of these apps, those of branches among them."""
+    wrong: dict[str, DeployError] = {}
+    for app in apps:
+        try:
+            needs_of(repository, app_of(app))
+        except DeployError as error:
+            wrong[app] = error
+    return wrong
+
+
 def _given(needs: Iterable[Named], branch: str | None, chosen: Collection[str]) -> Iterator[str]:
     """The chosen apps that are needed: of the same branch, or the apps themselves."""
     for need in needs:

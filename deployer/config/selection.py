@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from deployer.config.branches import check_name
-from deployer.config.relations import groups_of, needs_among
+from deployer.config.relations import groups_of, needs_among, wrong_needs
 from deployer.config.repository import Repository
 from deployer.config.suggestions import did_you_mean
 from deployer.errors import DeployError, UsageError
@@ -39,9 +39,9 @@ class Selection:
 
 @dataclass(frozen=True)
 class Selected:
-    """The targets of a command, each app after those that it needs, and what is wrong with apps that tell none.
+    """The targets of a command, and what is wrong with apps before their values are looked at.
 
-    `needs`: app → the selected apps that it needs.
+    `needs`: app → the apps of the command that it needs. `broken` has targets, and apps that tell none (region `""`).
     """
 
     targets: tuple[Target, ...]
@@ -49,8 +49,10 @@ class Selected:
     broken: tuple[tuple[Target, DeployError], ...] = ()
 
 
-def select(repository: Repository, stage: str, regions: str, selection: Selection) -> Selected:
+def select(repository: Repository, stage: str, regions: str, selection: Selection, *, ordered: bool = True) -> Selected:
     """The targets of `STAGE REGION` and a selection. An app that has none of the regions is not meant, unless named.
+
+    Without `ordered` nothing is said of what they need, nor of what is wrong with that.
 
     Raises UsageError for names that there are not, and where nothing at all is selected; ConfigurationError for apps
     that need each other.
@@ -73,11 +75,21 @@ def select(repository: Repository, stage: str, regions: str, selection: Selectio
             )
     if selection.branch is not None and not selection.names:
         check_name(named("", selection.branch))
-        selected = tuple(replace(one, application=named(one.application, selection.branch)) for one in selected)
+        selected = tuple(_of_branch(one, selection.branch) for one in selected)
+        broken = [(_of_branch(one, selection.branch), error) for one, error in broken]
     if selection.changed is not None:
         selected = tuple(selection.changed(selected))
+    if not ordered:
+        return Selected(selected, broken=tuple(broken))
     apps = tuple(dict.fromkeys(target.application for target in selected))
-    return Selected(selected, needs_among(repository, apps), tuple(broken))
+    wrong = wrong_needs(repository, apps)
+    broken += [(target, wrong[target.application]) for target in selected if target.application in wrong]
+    without_targets = (target.application for target, _ in broken if target.application not in apps)
+    return Selected(selected, needs_among(repository, (*apps, *without_targets)), tuple(broken))
+
+
+def _of_branch(target: Target, branch: str) -> Target:
+    return replace(target, application=named(target.application, branch))
 
 
 def _may_belong(repository: Repository, app: str, group: str) -> bool:

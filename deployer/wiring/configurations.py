@@ -75,7 +75,7 @@ class Configurations(Held):
         """As `load_each`, of the apps that are selected, with what they need of each other."""
         self._sink = sink
         with Phases(sink)("configuration") as phase:
-            selected = select(self._repository, stage, regions, selection)
+            selected = select(self._repository, stage, regions, selection, ordered=manifests)
             targets = selected.targets
             applications = list(dict.fromkeys(target.application for target in targets))
             decrypted: list[Path] = []
@@ -105,7 +105,7 @@ class Configurations(Held):
                 phase.detail = f"{len(decrypted)} secrets file{'s' if len(decrypted) > 1 else ''} decrypted"
         return replace(
             loaded,
-            targets=(*targets, *(target for target, _ in selected.broken)),
+            targets=tuple(dict.fromkeys((*targets, *(target for target, _ in selected.broken)))),
             failures=(*loaded.failures, *selected.broken),
             needs=selected.needs,
             isolates=selection.isolates,

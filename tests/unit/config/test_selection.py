@@ -98,6 +98,37 @@ def test_apps_that_need_each_other_are_told_with_the_way(make_repository: MakeRe
     assert str(caught.value.where) == "apps/b.yml:2:9"
 
 
+@pytest.mark.parametrize("needs", ["database", "null", "[databse]", "[myapp]"])
+def test_an_app_with_wrong_needs_does_not_go_ahead_without_them(make_repository: MakeRepository, needs: str) -> None:
+    repository = make_repository({**APPS, "apps/myapp.yml": app("prod.london", "prod.seoul", Needs=needs)})
+    for selection in (EVERYTHING, Selection(("database", "myapp"))):
+        found = select(repository, "prod", "all", selection)
+        assert [(target.application, target.region) for target, _ in found.broken] == [
+            ("myapp", "london"),
+            ("myapp", "seoul"),
+        ]
+        assert found.needs == {"database": (), "myapp": ()}
+
+
+@pytest.mark.parametrize("branch", [None, "x"])
+def test_what_needs_an_app_that_cannot_be_read_is_known(make_repository: MakeRepository, branch: str | None) -> None:
+    repository = make_repository({**APPS, "apps/database.yml": "a: ["})
+    found = select(repository, "prod", "seoul", Selection(everything=True, branch=branch))
+    end = f"@{branch}" if branch else ""
+    assert [target.application for target, _ in found.broken] == [f"database{end}"]
+    assert found.needs == {f"myapp{end}": (f"database{end}",), f"database{end}": ()}
+
+
+@pytest.mark.parametrize("needs", ["database", "[database]"])
+def test_what_only_looks_does_not_mind_needs(make_repository: MakeRepository, needs: str) -> None:
+    circle = {
+        "apps/database.yml": app("prod.london", Needs="[myapp]"),
+        "apps/myapp.yml": app("prod.london", Needs=needs),
+    }
+    found = select(make_repository(circle), "prod", "all", Selection(("myapp",)), ordered=False)
+    assert (names(found.targets), found.needs, found.broken) == (["myapp london"], {}, ())
+
+
 @pytest.mark.parametrize(
     ("lists", "what", "where"),
     [

@@ -97,6 +97,11 @@ def test_one_reason_for_several_regions_is_told_once() -> None:
     assert report(BAD, in_region(BAD, "london")).count("| last") == 2  # evidence is each region's own
 
 
+def test_an_app_that_does_not_tell_where_it_runs_has_no_region() -> None:
+    nowhere = in_region(replace(BAD, outcome="not started", error=HeldError("no YAML"), evidence=None), "")
+    assert "✘ myapp: not started" in report(nowhere).splitlines()
+
+
 def test_the_last_line_counts_the_outcomes() -> None:
     assert report(GOOD, BAD).splitlines()[-1] == "1 deployed, 1 rolled back in 12 s (deployment id-1)"
 
