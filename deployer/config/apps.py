@@ -11,10 +11,12 @@ from deployer.config import docker, formats, hooks
 from deployer.config.evaluation import Evaluator
 from deployer.config.lazy import Omitted
 from deployer.config.nodes import Entry, MappingNode, ScalarNode, show_path
+from deployer.config.plain_keys import KEY as PLAIN_KEYS
 from deployer.config.suggestions import near
 from deployer.config.validation import show_value
 from deployer.errors import ConfigurationError, DeployError, Location, raise_all
 from deployer.model import App, Settings, Target
+from deployer.model.basics import FROM_ENVIRONMENT
 from deployer.model.branches import branched
 
 KEYS = (
@@ -232,6 +234,17 @@ def _text(evaluator: Evaluator, key: str, errors: list[DeployError]) -> str | No
             errors.append(error)
             return None
     if isinstance(value, Omitted):
+        return None
+    encrypted = sorted(name for name in secrets if not name.startswith(FROM_ENVIRONMENT))
+    if encrypted and entry.location.file != DEFAULTS:  # a default repeats what is told of another key
+        errors.append(
+            ConfigurationError(
+                f"{key} holds a secret",
+                where=entry.location,
+                why=f"{', '.join(encrypted[:3])} would be readable in the names of images, releases or hosts",
+                hint=f"what is no secret is named in {PLAIN_KEYS}, in group_vars",
+            )
+        )
         return None
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)

@@ -15,6 +15,7 @@ from deployer.model import DockerSpec, Image
 
 _PATH: Path = ("Docker",)
 _IN_THE_IMAGE = ("Dockerfile", "Files", "Args")
+_FILE_NAME = "dest"
 _IN_ARGUMENTS = ("Builder", "Platforms", "Cache")
 DEFAULTS = frozenset(_IN_ARGUMENTS)
 """What of it may also stand in group_vars, for all apps that have a Docker part."""
@@ -57,7 +58,7 @@ def refuse_secrets(secrets: frozenset[str] | set[str], what: str, where: Any) ->
 def _in_the_open(root: Any, secrets: dict[Path, frozenset[str]]) -> list[ConfigurationError]:
     errors = []
     for path, used in secrets.items():
-        if len(path) == 1 or path[1] in _IN_THE_IMAGE:
+        if len(path) == 1 or path[1] in _IN_THE_IMAGE or path[-1] == _FILE_NAME:
             errors.append(refuse_secrets(used, show_path(path), locate(root, path)))
         elif path[1] in _IN_ARGUMENTS:
             errors.append(

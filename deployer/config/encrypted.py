@@ -6,11 +6,12 @@ that was encrypted (which ones is up to `encrypted_regex` and its like in .sops.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
-from deployer.config.nodes import Entry, MappingNode, Node, Path, ScalarNode, SequenceNode, show_path
+from deployer.config.nodes import Entry, MappingNode, Node, Path, ScalarNode, SequenceNode, scalars, show_path
 from deployer.errors import ConfigurationError
+from deployer.model import Secret
 
 METADATA = "sops"
 """The key that SOPS adds."""
@@ -55,6 +56,14 @@ def with_positions(
     tree = _node(MappingNode(visible, encrypted.file, 1, 1), values, (), is_secret)
     assert isinstance(tree, MappingNode)  # noqa: S101 - a dict becomes a MappingNode
     return tree
+
+
+def secrets_in(documents: Iterable[MappingNode]) -> Iterator[Secret]:
+    """What was encrypted in decrypted documents, as text."""
+    for document in documents:
+        for _, node in scalars(document):
+            if node.secret and node.value is not None:
+                yield Secret(str(node.value).lower() if isinstance(node.value, bool) else str(node.value))
 
 
 def _node(source: Node | None, value: Any, path: Path, is_secret: Callable[[Path], bool], file: str = "") -> Node:

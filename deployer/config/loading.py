@@ -97,6 +97,11 @@ class LayerReader:
         """The decrypted ones of some layers."""
         return [self._decrypted[layer.path] for layer in layers if layer.path in self._decrypted]
 
+    @property
+    def decrypted(self) -> list[MappingNode]:
+        """All documents that were decrypted so far."""
+        return list(self._decrypted.values())
+
     def _read(self, layer: Layer) -> MappingNode:
         """A file as it is written, once."""
         if layer.path in self._documents:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -10,10 +10,11 @@ from typing import TypeVar
 from deployer.config import apps, validation, variables
 from deployer.config import settings as settings_of
 from deployer.config.branches import names_of, place_of
+from deployer.config.encrypted import secrets_in
 from deployer.config.evaluation import Evaluator
 from deployer.config.layers import DIRECTORY, Layer, merge
 from deployer.config.loading import Decrypt, LayerReader
-from deployer.config.nodes import MappingNode, scalars
+from deployer.config.nodes import MappingNode
 from deployer.config.repository import Repository
 from deployer.config.settings import AwsAccess, ChooseProfile
 from deployer.config.templating import Templates
@@ -71,13 +72,8 @@ def load_releases(
 
         for target in targets:
             found[target] = _attempt(partial(release, target))
-        documents = [
-            document
-            for start in started.values()
-            if not isinstance(start, DeployError)
-            for document in reader.secret_documents(start[0])
-        ]
-    return Releases(found, tuple(_secrets(documents)))
+        secrets = tuple(secrets_in(reader.decrypted))
+    return Releases(found, secrets)
 
 
 def _release(
@@ -98,13 +94,6 @@ def _app(repository: Repository, name: str) -> MappingNode:
 
 def _contents(reader: LayerReader, started: _Started | DeployError) -> list[MappingNode]:
     return reader.contents(_sure(started)[0])
-
-
-def _secrets(documents: Iterable[MappingNode]) -> Iterator[Secret]:
-    for document in {id(document): document for document in documents}.values():
-        for _, node in scalars(document):
-            if node.secret and node.value is not None:
-                yield Secret(str(node.value).lower() if isinstance(node.value, bool) else str(node.value))
 
 
 def _attempt(question: Callable[[], T]) -> T | DeployError:

@@ -14,6 +14,7 @@ from deployer.config import apps, validation, variables
 from deployer.config import settings as settings_of
 from deployer.config.branches import check_allowed, check_place, names_of, place_of
 from deployer.config.configuration import NO_IMAGE, Configuration, Inputs
+from deployer.config.encrypted import secrets_in
 from deployer.config.evaluation import Evaluator
 from deployer.config.layers import BRANCHES, DIRECTORY, Layer, merge
 from deployer.config.loading import Decrypt, LayerReader
@@ -24,7 +25,7 @@ from deployer.config.settings import AwsAccess, ChooseProfile
 from deployer.config.sharing import refuse_shared
 from deployer.config.templating import Templates
 from deployer.errors import DeployError, Location, raise_all
-from deployer.model import Settings, Target
+from deployer.model import Secret, Settings, Target
 from deployer.model.branches import named
 
 T = TypeVar("T")
@@ -35,7 +36,8 @@ class Loaded:
     """The configurations of those `targets` that could be loaded, and what is wrong with the others, in their order.
 
     What is wrong in a file that several targets share stands with each of them. `needs`: app → those of the other apps
-    that it needs. `isolates`: an app of which something is wrong is left out, instead of all being refused.
+    that it needs. `isolates`: an app of which something is wrong is left out, instead of all being refused. `secrets`:
+    all that was decrypted, which what is wrong may quote.
     """
 
     targets: tuple[Target, ...]
@@ -43,6 +45,7 @@ class Loaded:
     failures: tuple[tuple[Target, DeployError], ...]
     needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     isolates: bool = False
+    secrets: tuple[Secret, ...] = field(default=(), repr=False)
 
     def complete(self) -> tuple[Configuration, ...]:
         """All configurations. Raises every error in all of them, each once."""
@@ -120,7 +123,7 @@ def load_each(
                 failures.append((target, loaded))
             else:
                 configurations.append(loaded)
-    return Loaded(tuple(targets), tuple(configurations), tuple(failures))
+    return Loaded(tuple(targets), tuple(configurations), tuple(failures), secrets=tuple(secrets_in(reader.decrypted)))
 
 
 def _beside(target: Target) -> Target:

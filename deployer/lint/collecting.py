@@ -14,7 +14,7 @@ from deployer.plan.manifests import ManifestWarning
 
 _BY_MESSAGE = (
     ("invalid-hook", r"^the hook playbook |^Hooks\.\w+\[\d+\] is a secret"),
-    ("unknown-profile", r"^there is no profile "),
+    ("unknown-profile", r"^there is no profile | has a profile that there is not$"),
     ("undefined-variable", r" is undefined$|^(?!.*manifest).* has no \S+$|uses what is not defined"),
     ("invalid-template", r"template|filter|\btest\b|lookups|now\(\)|cannot be used here"),
     ("unknown-key", r" is not known$|belongs? in "),

@@ -99,6 +99,7 @@ class Configurations(Held):
                 choose_profile=choose_profile,
                 manifests=manifests,
             )
+            self._masker.add(loaded.secrets)
             for configuration in loaded.configurations:
                 self._masker.add(secret.value for secret in configuration.secret_values())
             if decrypted:

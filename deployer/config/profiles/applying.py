@@ -106,7 +106,13 @@ def _chosen(evaluator: Evaluator, library: Library, entry: Entry | None, path: P
         return ()
     errors: list[DeployError] = []
     found: list[str] = []
-    for name, where in _names(evaluator, entry, path):
+    with evaluator.watching() as secrets:
+        names = list(_names(evaluator, entry, path))
+    if secrets and any(not isinstance(name, str) or name not in library.names for name, _ in names):
+        used = f"it is not shown, since it is made of {', '.join(sorted(secrets)[:3])}"
+        what = f"{show_path(path)} has a profile that there is not"
+        raise ConfigurationError(what, where=entry.location, why=used, hint=_HINT)
+    for name, where in names:
         if not isinstance(name, str):
             what = f"{show_path(path)} must be a list of names of profiles"
             errors.append(ConfigurationError(what, where=where, why=f"it has {show_value(name)}", hint=_HINT))
@@ -126,12 +132,14 @@ def _names(evaluator: Evaluator, entry: Entry, path: Path) -> Iterator[tuple[Any
             if not isinstance(value, Omitted):
                 yield value, item.location
         return
-    value = evaluator.plain(entry.value, path)
+    with evaluator.watching() as secrets:
+        value = evaluator.plain(entry.value, path)
     if isinstance(value, Omitted):
         return
     if not isinstance(value, list):
         what = f"{show_path(path)} must be a list of names of profiles"
-        raise ConfigurationError(what, where=entry.location, why=f"it is {show_value(value)}", hint=_HINT)
+        why = None if secrets else f"it is {show_value(value)}"
+        raise ConfigurationError(what, where=entry.location, why=why, hint=_HINT)
     for one in value:
         yield one, entry.location
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from deployer.config import Inputs
@@ -15,9 +17,10 @@ Helm:
 """
 
 
-def faults(load_one: LoadOne, app: str, **more: object) -> list[DeployError]:
+def faults(load_one: LoadOne, app: str, files: Mapping[str, str] = {}, **more: object) -> list[DeployError]:
+    files = {**files, "apps/myapp.yml": app}
     with pytest.raises(DeployError) as caught:
-        load_one({"apps/myapp.yml": app}, **more)  # type: ignore[arg-type]
+        load_one(files, **more)  # type: ignore[arg-type]
     return list(caught.value.leaves())
 
 
@@ -221,6 +224,7 @@ SECRETS = {"secrets_prod.yml": {"Values": {"myapp": {"PASSWORD": "hunter2", "VER
         "Dockerfile: FROM x\nBuilder: '{{ Values.myapp.PASSWORD }}'",
         "Dockerfile: FROM x\nCache: {To: 'registry.test/{{ Values.myapp.PASSWORD }}:1'}",
         "Dockerfile: FROM x\nFiles: {a: '{{ Values.myapp.PASSWORD[:1] }}'}",
+        "Dockerfile: FROM x\nDownload: [{src: a, dest: '{{ Values.myapp.PASSWORD }}'}]",
         "Dockerfile: FROM x\nFiles: {a: {Content: '{{ Values.myapp }}'}}",
         "Dockerfile: FROM x\nFiles: \"{{ {'a': Values.myapp.PASSWORD} }}\"",
     ],
@@ -237,6 +241,21 @@ def test_a_version_out_of_an_encrypted_file_is_no_secret(load_one: LoadOne) -> N
     app = load_one({**SECRET_STAGE, "apps/myapp.yml": docker(text)}, secrets=SECRETS).app
     assert app.docker is not None
     assert (app.docker.dockerfile, app.docker.secrets) == ("FROM x:0.0.2", {"p": Secret("hunter2")})
+
+
+@pytest.mark.parametrize("key", ["Version", "Tag", "SubDomain", "AppName"])
+def test_a_secret_names_nothing(load_one: LoadOne, key: str) -> None:
+    named = {"Version": '"1"', key: '"v{{ Values.myapp.PASSWORD }}"'}
+    text = "".join(f"{name}: {value}\n" for name, value in named.items()) + MINIMAL
+    (error,) = faults(load_one, text, files=SECRET_STAGE, secrets=SECRETS)
+    assert (error.what, str(error.where)) == (f"{key} holds a secret", f"apps/myapp.yml:{len(named)}:1")
+    assert "Values.myapp.PASSWORD" in (error.why or "")
+
+
+def test_what_the_environment_says_may_name_a_version(load_one: LoadOne, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUILD", "17")
+    text = "Version: \"1.{{ lookup('env', 'BUILD') }}\"\n" + MINIMAL
+    assert load_one({"apps/myapp.yml": text}).app.version == "1.17"
 
 
 def test_files_of_the_context_are_rendered_without_secrets(load_one: LoadOne) -> None:

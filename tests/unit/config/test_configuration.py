@@ -137,6 +137,16 @@ def test_what_is_wrong_in_a_shared_file_stands_with_each_target_and_is_told_once
         loaded.complete()
 
 
+def test_what_is_wrong_is_told_with_what_was_decrypted(make_repository: MakeRepository) -> None:
+    encrypted = "Values:\n  myapp:\n    PASSWORD: ENC[x]\n    VERSION: ENC[x]\n    FLAG: ENC[x]\n" + SOPS
+    repository = make_repository({"group_vars/secrets_prod.yml": encrypted, "apps/myapp.yml": "Helm: []\nNmae: x\n"})
+    content = {"Values": {"myapp": {"PASSWORD": "hunter2", "VERSION": "0.0.2", "FLAG": True}}}
+    loaded = load_each(repository, [LONDON], decrypt=Decryption({"secrets_prod.yml": content}))
+    assert (loaded.configurations, len(loaded.failures)) == ((), 1)
+    assert [secret.reveal() for secret in loaded.secrets] == ["hunter2", "true"]
+    assert "hunter2" not in repr(loaded)
+
+
 def test_a_file_that_cannot_be_decrypted_ends_it(make_repository: MakeRepository) -> None:
     files = {"group_vars/secrets_prod.yml": "A: ENC[x]\n" + SOPS, "apps/myapp.yml": APP.replace("AwsEcrPrefix", "A")}
     repository = make_repository({**files, "group_vars/secrets_prod.seoul.yml": "B: ENC[x]\n" + SOPS})

@@ -277,6 +277,20 @@ def test_mistakes_are_told_where_they_stand(manifests: Any, group: str, app: str
     assert str(error.where).startswith(place)
 
 
+@pytest.mark.parametrize("chosen", ["['{{ Values[Name].PASSWORD | upper }}']", "'{{ Values[Name].PASSWORD | upper }}'"])
+def test_a_wrong_choice_shows_no_secret(manifests: Any, chosen: str) -> None:
+    with pytest.raises(DeployError) as caught:
+        manifests(
+            "Profiles: {spot: {}}",
+            APP.replace("[spot, high]", chosen),
+            files={"group_vars/secrets_prod.yml": SECRETS},
+            secrets={"secrets_prod.yml": {"Values": {"myapp": {"PASSWORD": "s3cret"}}}},
+        )
+    (error,) = caught.value.leaves()
+    assert error.what.startswith("Profiles ")
+    assert "S3CRET" not in f"{error.what} {error.why} {error.hint}"
+
+
 def test_an_error_in_a_profile_names_the_profile(manifests: Any) -> None:
     with pytest.raises(DeployError) as caught:
         manifests("Profiles: {high: {}, spot: {Pod: {spec: {a: '{{ Values[Name].Nix }}'}}}}")
