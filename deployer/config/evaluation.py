@@ -317,6 +317,8 @@ class Evaluator:
         )
         failure.where = macro or frame.place
         failure.chain = (frame.label,)
+        if isinstance(failure, failures.UnseenFailure):
+            failure.secrets = frozenset(frame.secrets)
         return failure
 
     @staticmethod

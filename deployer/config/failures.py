@@ -21,7 +21,12 @@ _MAX_REASON = 500
 
 
 class UnseenFailure(ConfigurationError):
-    """A template failed over what a secret holds: without its real value nobody can tell whether it would."""
+    """A template failed over what a secret holds: without its real value nobody can tell whether it would.
+
+    `secrets` are the names of those that it had used by then.
+    """
+
+    secrets: frozenset[str] = frozenset()
 
 
 _RAW_HINT = "a text that contains '{{', '{%' or '{#' is a template; put {% raw %} … {% endraw %} around what is not"

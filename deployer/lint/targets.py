@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from deployer.config import apps, profiles, variables
 from deployer.config import manifests as manifests_of
@@ -15,7 +15,7 @@ from deployer.config.branches import names_of, place_of
 from deployer.config.configuration import NO_IMAGE
 from deployer.config.docker import refuse_secrets
 from deployer.config.evaluation import Evaluator
-from deployer.config.failures import no_lookups
+from deployer.config.failures import UnseenFailure, no_lookups
 from deployer.config.layers import BRANCHES, DIRECTORY, Layer, merge
 from deployer.config.loading import LayerReader
 from deployer.config.manifests import Manifest
@@ -39,6 +39,10 @@ T = TypeVar("T")
 
 _ANY_HASH = "0" * 32
 _BRANCH = "any/branch"
+_UNSEEN = "withheld"
+"""Also a name, and base64."""
+_UNSEEN_BELOW = {"Helm": 2, "Docker": 2}
+"""How long a path is of which no text may be made, since it is a manifest, or a part of what an image is made of."""
 _NO_HASH_YET = "it is the hash over the Docker part, so only Helm can use it"
 
 
@@ -246,7 +250,19 @@ class Linter:
 
 
 class _Offline(Evaluator):
-    """Evaluates as everywhere alike: what the environment of this process has says nothing of the one that deploys."""
+    """Evaluates as everywhere alike: what the environment of this process has says nothing of the one that deploys.
+
+    A value that only the real secret could give is represented by a text, so that all others are judged.
+    """
+
+    def _plain_scalar(self, node: ScalarNode, path: Path) -> Any:
+        try:
+            return super()._plain_scalar(node, path)
+        except UnseenFailure as failure:
+            if len(path) <= _UNSEEN_BELOW.get(path[0], len(path)):
+                raise
+            self._touch(failure.secrets)
+            return _UNSEEN
 
     def _lookup(self, plugin: object = None, *terms: object, **options: object) -> object:
         if plugin not in ("env", "ansible.builtin.env") or len(terms) != 1 or not isinstance(terms[0], str):

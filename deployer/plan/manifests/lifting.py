@@ -151,7 +151,7 @@ class _Lifting:
         if items is None:
             return
         if not isinstance(items, dict):
-            self._refuse(path, "is not a mapping", "it has the name of each file, and its text")
+            self._findings.error(self._source, path, "is not a mapping", "it has the name of each file, and its text")
             return
         for name, text in items.items():
             here = (*path, name)
@@ -166,7 +166,7 @@ class _Lifting:
                 try:
                     data[name] = base64.b64decode("".join(text.split()), validate=True)
                 except (binascii.Error, ValueError):
-                    self._refuse(here, "is not base64", "stringData takes plain text")
+                    self._findings.error(self._source, here, "is not base64", "stringData takes plain text")
 
     # Both.
 

@@ -68,7 +68,7 @@ class SecretInTheOpen(ConfigurationError):
 
 
 class CannotLift(ConfigurationError):
-    """A secret stands where it may, but in a way that no Secret can hold."""
+    """A secret stands where it may, but in a way that no Secret can hold, whatever it is."""
 
 
 @dataclass(frozen=True)

@@ -165,6 +165,37 @@ def test_what_only_the_real_secret_could_tell_is_no_finding(lint_with: Lint, use
     assert lint_with((APP, "{{ Values[Name].PASSWORD | b64encode }}", use)) == []
 
 
+def test_what_only_the_real_secret_could_tell_keeps_nothing_else_from_being_found(lint_with: Lint) -> None:
+    unseen = "{{ (Values.site.PASSWORD | from_json).user }}"
+    findings = lint_with(
+        (APP, "{{ Values[Name].PASSWORD | b64encode }}", unseen),
+        (APP, '["--loud"]', f'["{{{{ Values[Name].PASSWORD }}}}", "{unseen}"]'),
+        (APP, "livenessProbe: {httpGet: {path: /, port: http}}", ""),
+    )
+    assert [(one.rule, one.line, "args[1]" in one.message) for one in findings] == [
+        ("missing-probe", 18, False),
+        ("secret-in-the-open", 20, False),
+        ("secret-in-the-open", 20, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "data: {a: '{{ Values.site.PASSWORD }}'}",
+        "data: {a: '{{ (Values.site.PASSWORD | from_json).file }}'}",
+        "data: '{{ (Values.site.PASSWORD | from_json).files }}'",
+        "stringData: '{{ (Values.site.PASSWORD | from_json).files }}'",
+    ],
+)
+@pytest.mark.parametrize("own", [True, False])
+def test_files_may_be_made_of_what_only_the_real_secret_tells(lint_with: Lint, data: str, own: bool) -> None:
+    manifest = f"  - {{apiVersion: v1, kind: Secret, metadata: {{name: x}}, {data}}}\n"
+    volume = f"          volumes: [{{name: v, secret: {{{data}}}}}]\n"
+    place = "Helm:\n" if own else "          containers:\n"
+    assert lint_with((APP, place, place + manifest if own else volume + place)) == []
+
+
 def test_no_stand_in_is_quoted(lint_with: Lint) -> None:
     findings = lint_with((APP, '"{{ Values[Name].Replicas }}"', '"{{ Values[Name].PASSWORD }}"'))
     assert findings
