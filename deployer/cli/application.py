@@ -6,6 +6,7 @@ import importlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from types import FrameType
 from typing import Any
@@ -20,6 +21,7 @@ from deployer.cli.unforeseen import mask_logging, show_traceback, tell_masked
 from deployer.errors import DeployError, InterruptedBySignal, Stop, interruption
 
 _SOON = 0.01
+_TWICE = 0.25  # seconds; the same signal within them is the same wish
 """Seconds after which a signal that came at a bad moment comes once more."""
 
 
@@ -209,6 +211,14 @@ def _defect(error: Exception) -> DeployError:
 
 def _raise_on_signals() -> None:
     """SIGTERM and SIGHUP end us as Ctrl-C does: as an exception, so that everything is cleaned up on the way out."""
+    last: dict[int, float] = {}
+
+    def arrived(number: int, frame: FrameType | None) -> None:
+        # coreutils' timeout sends its signal to us and then to our whole process group: that is not a second one
+        now = time.monotonic()
+        before, last[number] = last.get(number, -_TWICE), now
+        if now - before >= _TWICE:
+            interrupt(number, frame)
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         # Python takes the lock of all imports a moment before the block that gives it back.
@@ -233,4 +243,4 @@ def _raise_on_signals() -> None:
     sys.unraisablehook = swallowed
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means it
-            signal.signal(number, interrupt)
+            signal.signal(number, arrived)

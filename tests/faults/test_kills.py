@@ -157,7 +157,8 @@ def cut_off(project: Project, said: str, *numbers: Signals) -> Done:
         running.wait_for(said)
         if (slow := project.directory / "slow/sops").exists():
             eventually(slow.with_suffix(".begun").exists)
-        for number in numbers:
+        for index, number in enumerate(numbers):
+            time.sleep(0.3 if index else 0)  # two of a kind in a moment are one
             running.signal(number)
         done = running.done(ENDING)
         end = time.monotonic() + ENDING

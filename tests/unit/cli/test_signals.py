@@ -60,3 +60,26 @@ def test_a_signal_leaves_no_import_half_done() -> None:
     """The lock of all imports would be held for ever, had it just been taken."""
     done = subprocess.run([sys.executable, "-c", ARRIVES_IN_AN_IMPORT], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("goes on\nstopped by 15\n", "")
+
+
+ARRIVES_TWICE = """
+import os, signal, time
+from deployer.cli.application import _TWICE, _raise_on_signals
+
+_raise_on_signals()
+stopped = 0
+for wait in (0, 0, 2 * _TWICE):
+    try:
+        time.sleep(wait)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0)
+    except KeyboardInterrupt:
+        stopped += 1
+print("stopped", stopped)
+"""
+
+
+def test_a_signal_that_timeout_sends_twice_is_one() -> None:
+    """`timeout 600 deploy …` signals its child, and its process group; a second signal would end us at once."""
+    done = subprocess.run([sys.executable, "-c", ARRIVES_TWICE], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("stopped 2\n", "")
