@@ -165,9 +165,10 @@ def _failure(group: Sequence[TargetResult]) -> Iterator[str]:
     if target.error is None:  # pragma: no cover -- only failures are grouped
         return
     yield ""
-    regions = ", ".join(one.target.region for one in group)  # empty for an app that does not tell where it runs
+    regions = ", ".join(one.target.region for one in group)
     outcome = "cannot be deployed like this" if target.outcome == "planned" else target.outcome
-    yield f"✘ {target.target.application}{' in ' * bool(regions)}{regions}: {outcome}"
+    known = filter(None, (target.target.application, regions))  # the app of a broken file, the region of no answer
+    yield f"✘ {' in '.join(known)}: {outcome}"
     for error in target.error.leaves():
         yield f"  {error.what}"
         for label, text in (("where", error.where), ("why", error.why), ("next", error.hint)):

@@ -100,6 +100,8 @@ def test_one_reason_for_several_regions_is_told_once() -> None:
 def test_an_app_that_does_not_tell_where_it_runs_has_no_region() -> None:
     nowhere = in_region(replace(BAD, outcome="not started", error=HeldError("no YAML"), evidence=None), "")
     assert "✘ myapp: not started" in report(nowhere).splitlines()
+    unseen = replace(nowhere, target=replace(nowhere.target, application="", region="seoul"))
+    assert "✘ seoul: not started" in report(unseen).splitlines()
 
 
 def test_the_last_line_counts_the_outcomes() -> None:
