@@ -202,7 +202,9 @@ def _remove(
 
     with telling(wiring, asked.stage, verbose=asked.verbose) as (shown, sink):
         removable, failures = choose(asked, wiring, _find(asked.stage, asked.region, wiring))
-        request = request_for(RemovalRequest, asked, deployment, ours_alone=True, everything=True, guard=guard)
+        request = request_for(
+            RemovalRequest, asked, deployment, ours_alone=True, everything=True, guard=guard, isolates=guard is not None
+        )
         confirm = partial(confirm_removal, yes=asked.yes, pause=shown.paused)
         return Removing(request, removable, failures, wiring, sink, confirm).run()
 

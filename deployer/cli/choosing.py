@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from deployer.cli.commands import other_command
 from deployer.errors import UsageError
-from deployer.model.branches import branch_of
+from deployer.model.branches import branch_of, named
 
 if TYPE_CHECKING:
     from deployer.config.selection import Selection
@@ -35,6 +35,13 @@ class Choice:
         return Selection(self.names, self.everything, self.group, changed, self.branch)
 
 
+def with_branch(name: str, branch: str | None) -> str:
+    """APP of the command line with its `--branch`. Raises UsageError where APP has one already."""
+    if branch is not None and branch_of(name) is not None:
+        raise UsageError("the branch is given twice", why=f"both {name} and --branch name one")
+    return named(name, branch)
+
+
 def choice_of(
     names: Sequence[str] | None,
     everything: bool,
@@ -49,8 +56,8 @@ def choice_of(
 
     `stage` is a word that may have been meant as a command.
     """
-    if branch is not None and (twice := [name for name in names or () if branch_of(name) is not None]):
-        raise UsageError("the branch is given twice", why=f"both {twice[0]} and --branch name one")
+    for name in names or ():
+        with_branch(name, branch)
     given = [
         option
         for option, is_given in (("APP", bool(names)), ("--all", everything), ("--group", group is not None))

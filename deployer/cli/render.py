@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deployer.cli.completion import apps
-from deployer.cli.options import Debug, Directory, ExtraVars, Region, Stage, Version
+from deployer.cli.choosing import with_branch
+from deployer.cli.options import Application, Branch, Debug, Directory, ExtraVars, Region, Stage, Version
 from deployer.cli.output import print_answer, print_result
 from deployer.errors import UsageError
 
@@ -27,7 +27,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def render(
     stage: Stage,
     region: Region,
-    application: Annotated[str, typer.Argument(metavar="APP", help="an app, a file apps/APP.yml", autocompletion=apps)],
+    application: Application,
+    branch: Branch = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write files into this directory instead.")] = None,
     show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Do not mask; only on a terminal.")] = False,
     version: Version = None,
@@ -51,7 +52,7 @@ def render(
         masked_errors(wiring.mask),
         telling(wiring, stage) as (_, sink),
     ):
-        configurations = wiring.load(stage, region, [application], version, extra_vars or (), sink)
+        configurations = wiring.load(stage, region, [with_branch(application, branch)], version, extra_vars or (), sink)
         mask = (lambda text: text) if show_secrets else wiring.mask
         files: dict[str, str] = {}
         for one in configurations:

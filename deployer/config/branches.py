@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from deployer.config import formats
-from deployer.config.layers import BRANCHES, DIRECTORY
+from deployer.config.layers import BRANCHES, DIRECTORY, Layer
+from deployer.config.nodes import MappingNode
 from deployer.errors import ConfigurationError, Location, UsageError
 from deployer.model import Settings, Target
 from deployer.model.branches import MAX_BRANCH, acceptable, branch_of, branched, is_branch
@@ -32,6 +33,15 @@ def check_name(application: str) -> None:
         why=f"it may have {MAX_BRANCH} letters, digits and ._/+@-, and begins with a letter or digit",
         hint=f"deploy it under another name: --branch {other}" if other else "--branch feature/x",
     )
+
+
+def check_layer(layer: Layer, content: MappingNode) -> list[ConfigurationError]:
+    """What is wrong with a file of branches: it may not allow itself."""
+    entry = content.entries.get("Branches")
+    if entry is None or layer.path.stem.partition(".")[0] != BRANCHES:
+        return []
+    hint = f"{DIRECTORY}/STAGE.yml says whether a stage takes branches, and how long it keeps them"
+    return [ConfigurationError("Branches belongs in the files of stages", where=entry.location, hint=hint)]
 
 
 def names_of(target: Target) -> Mapping[str, Callable[[str], str]]:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from deployer.config import apps, document, encrypted, variables
+from deployer.config.branches import check_layer
 from deployer.config.evaluation import Evaluator
 from deployer.config.layers import Layer, branch_files, layer_files, merge
 from deployer.config.nodes import MappingNode
@@ -120,7 +121,13 @@ class LayerReader:
                 where=place,
                 hint="rename it, or decrypt it",
             )
-        raise_all([*apps.check_group_vars(content), *variables.refuse_builtins(content, app=False)])
+        raise_all(
+            [
+                *apps.check_group_vars(content),
+                *variables.refuse_builtins(content, app=False),
+                *check_layer(layer, content),
+            ]
+        )
         self._documents[layer.path] = content
         return content
 

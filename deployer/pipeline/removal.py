@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from deployer.errors import DeployError, ErrorGroup
 from deployer.events import Sink
 from deployer.execute.everywhere import Failure, ask_each, refuse
 from deployer.execute.fleet import Fleet, Member, run_fleets
@@ -41,12 +42,14 @@ class RemovalRequest(CommandRequest):
 
     `ours_alone`: the release was named without an app's file, so it must be one that this tool has made for the region.
     `everything`: also volumes that were claimed go, and no client is waited for, as for a branch. `guard` is shown what
-    there is, before and while we hold the lock, and may raise HeldError.
+    there is, before and while we hold the lock, and may raise HeldError. `isolates`: what something is wrong with is
+    left out and told with the results, where otherwise nothing is removed at all.
     """
 
     ours_alone: bool = False
     everything: bool = False
     guard: Callable[[Target, Sequence[Revision]], None] | None = None
+    isolates: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class Removing:
         ]
         self._dns = DnsAway(self._places, services)
         self._failures = failures
+        self._left_out: list[TargetResult] = []
         self._sink = sink
         self._confirm = confirm
         self._services = services
@@ -89,14 +93,15 @@ class Removing:
         seen = self._look()
         plan = Plan(tuple(one.plan for one in seen))
         if self._request.plan_only or not plan.changes_anything:
-            return self._command.result([self._untouched(one) for one in seen]), None
+            return self._command.result([*map(self._untouched, seen), *self._left_out]), None
         self._confirm(plan)
         changing = Plan(tuple(one for one in plan.targets if one.changes_anything))
         announcer = self._command.begin(changing, self._places)
         apps = dict.fromkeys(one.place.target.application for one in seen)
         fleets = [self._fleet([one for one in seen if one.place.target.application == app]) for app in apps]
         results, signalled = run_fleets(fleets)
-        return self._command.conclude(announcer, [results[one.place.target] for one in seen], signalled)
+        ended = [results[one.place.target] for one in seen]
+        return self._command.conclude(announcer, [*ended, *self._left_out], signalled)
 
     def _fleet(self, seen: Sequence[Seen]) -> Fleet:
         """One app in all its regions."""
@@ -112,10 +117,15 @@ class Removing:
             found: list[Any] = values_of([releases, self._dns.look])
             answers, unknown = found
             targets = [*(target for target, _ in self._failures), *(one.target for one in self._places)]
-            refuse(targets, [*self._failures, *answers.failures, *unknown], request.command_for)
-            there = sum(one.plan.release_action == "uninstall" for one in answers.given)
-            phase.detail = f"{there} of {len(answers.given)} regions have it"
-        return [self._with_dns(one) for one in answers.given]
+            failures = [*self._failures, *answers.failures, *unknown]
+            broken = {target for target, _ in failures}
+            seen = [one for one in answers.given if one.place.target not in broken]
+            if not request.isolates or not seen:
+                refuse(targets, failures, request.command_for)
+            self._left_out = _results_of(failures)
+            there = sum(one.plan.release_action == "uninstall" for one in seen)
+            phase.detail = f"{there} of {len(seen)} regions have it"
+        return [self._with_dns(one) for one in seen]
 
     def _with_dns(self, seen: Seen) -> Seen:
         return replace(seen, plan=self._dns.planned(seen.plan, by_release=self._request.ours_alone))
@@ -157,3 +167,11 @@ class Removing:
         if not seen.plan.changes_anything:
             return work.unchanged()
         return work.result("planned", revision=seen.plan.current_revision)
+
+
+def _results_of(failures: Sequence[Failure]) -> list[TargetResult]:
+    """A result for each target that is left out, with all that is wrong with it."""
+    errors: dict[Target, list[DeployError]] = {}
+    for target, error in failures:
+        errors.setdefault(target, []).append(error)
+    return [TargetResult(target, "not started", error=ErrorGroup(leaves)) for target, leaves in errors.items()]

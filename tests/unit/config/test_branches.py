@@ -178,16 +178,18 @@ def test_layers_of_branches_are_nobody_elses(load_branch: LoadBranch, make_repos
     assert contents(itself)[0]["spec"]["all"] == "region secret secret secret"
 
 
-def test_branches_may_be_kept_for_another_time_and_in_a_namespace_of_their_own(load_branch: LoadBranch) -> None:
-    found = load_branch({"group_vars/branches.yml": "Namespace: branches\nBranches: {Expires: 2w}\n"})
-    assert found.settings.namespace == "branches"
-    assert found.settings.branches is not None
-    assert found.settings.branches.expires == "2w"
+def test_branches_may_be_in_a_namespace_of_their_own(load_branch: LoadBranch) -> None:
+    assert load_branch({"group_vars/branches.yml": "Namespace: branches\n"}).settings.namespace == "branches"
 
 
 @pytest.mark.parametrize(
     ("files", "where", "what"),
     [
+        (
+            {"group_vars/branches.yml": "Values: {}\nBranches: {Expires: 2w}\n"},
+            "group_vars/branches.yml:2:1",
+            "Branches belongs in the files of stages",
+        ),
         ({"group_vars/branches.yml": "a: [\n"}, "group_vars/branches.yml:2:1", "this is not YAML"),
         ({"group_vars/branches.yml": f"a: x\n{SOPS}"}, "group_vars/branches.yml", "this file is encrypted"),
         (

@@ -357,3 +357,20 @@ def test_there_may_be_nothing_to_take_away() -> None:
     sites = Sites()
     assert sites.run() == []
     assert sites.asked == []
+
+
+def test_what_something_is_wrong_with_is_left_out_of_a_nightly_run() -> None:
+    shop, renewed, silent = Site("shop@x", PAST), Site("api@y", FUTURE), Site("web@z", PAST)
+
+    def no_answer(*names: str) -> Any:
+        raise UnreachableError("the cluster does not answer")
+
+    silent.releases.revisions = no_answer  # type: ignore[method-assign]
+    sites = Sites(shop, renewed, silent)
+    with pytest.raises(DeployError):
+        sites.run(guard=refuse_renewed)
+    assert shop.key in shop.cluster.objects
+    expected = [("shop@x", "removed"), ("api@y", "not started"), ("web@z", "not started")]
+    assert sites.run(guard=refuse_renewed, isolates=True) == expected
+    assert sites.asked == [[("shop@x", ("PersistentVolumeClaim/data: removed with its data",))]]
+    assert renewed.cluster.done == silent.cluster.done == []
