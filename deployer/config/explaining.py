@@ -52,6 +52,7 @@ class Explained:
     `held` is what its place in the files says. `value` is what becomes of that (the same, unless it is a template).
     `made_of`: the secrets in it. `overrode`: what less specific layers had, the least specific first. `uses`: what
     its template refers to. `error`: why it has no value. `origin` tells values that stand in no file.
+    `original` is what a branch has made the value of.
     """
 
     path: Path
@@ -63,6 +64,7 @@ class Explained:
     error: ConfigurationError | None = None
     origin: str = ""
     later: str = ""
+    original: str | None = dataclasses.field(default=None, repr=False)
 
     @property
     def secret(self) -> bool:
@@ -241,6 +243,7 @@ class _Explainer:
             tuple(self._used(node, (*seen, node))) if node not in seen and len(seen) < _DEEPEST else (),
             error,
             origin="command line" if held.where and held.where.file.startswith("--") else "",
+            original=self._evaluator.originals.get(str(path[0])) if len(path) == 1 else None,
         )
 
     def _held(self, node: Node, where: Location) -> Held:

@@ -19,6 +19,7 @@ def explanation_lines(explanation: Explanation) -> Iterator[str]:
     for one in explanation.values:
         yield f"{show_path(one.path)}{_equals(one)}"
         yield f"    {_place(one)}"
+        yield from _original(one, "    ")
         yield from _overrode(one.overrode, "    ")
         yield from _uses(one.uses, "    ")
     if explanation.left_out:
@@ -29,8 +30,14 @@ def _uses(uses: Sequence[Explained], indent: str) -> Iterator[str]:
     for one in uses:
         yield f"{indent}uses {show_path(one.path)}{_equals(one)}"
         yield f"{indent}    {_place(one)}"
+        yield from _original(one, indent + "    ")
         yield from _overrode(one.overrode, indent + "    ")
         yield from _uses(one.uses, indent + "    ")
+
+
+def _original(one: Explained, indent: str) -> Iterator[str]:
+    if one.original is not None:
+        yield f"{indent}made of {_text(one.original, one.secret)} for the branch"
 
 
 def _overrode(overrode: Sequence[Held], indent: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from deployer.config.nodes import show_path
 from deployer.errors import ConfigurationError
 from deployer.model import Target
 from deployer.model.branches import MAX_BRANCH
+from deployer.report.explain import explanation_lines
 from tests.unit.config.conftest import (
     ALL,
     BRANCH,
@@ -249,6 +250,8 @@ def test_explain_names_the_layers_of_the_branch(make_repository: MakeRepository)
     ]
     values = {show_path(one.path): one for one in explanation.values}
     assert (values["AppName"].value, values["SubDomain"].value) == (NAME, NAME)
+    assert (values["AppName"].original, values["Name"].original) == ("myapp", None)
+    assert '    made of "myapp" for the branch' in list(explanation_lines(explanation))
     assert str(values["Values.d"].held.where) == f"group_vars/branches.{LABEL}.yaml:1:10"
     assert [str(held.where) for held in values["Values.d"].overrode][-1] == "group_vars/branches.yml:1:26"
     itself = explain(repository, Target("prod", "london", "myapp"), None, decrypt=Decryption(DECRYPTED))
