@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from deployer.config.configuration import Configuration, Inputs, SecretValue
     from deployer.config.manifests import Manifest
     from deployer.config.repository import Repository
-    from deployer.config.targets import Loaded, load, load_each, load_settings
+    from deployer.config.stages import load_settings
+    from deployer.config.targets import Loaded, load, load_each
 
 __all__ = [
     "Configuration",
@@ -28,7 +29,7 @@ _MODULES = {
     "Repository": "repository",
     "load": "targets",
     "load_each": "targets",
-    "load_settings": "targets",
+    "load_settings": "stages",
 }
 
 

@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from deployer.config import apps, hooks, manifests
+from deployer.config import apps, hooks, manifests, variables
 from deployer.config import settings as settings_of
+from deployer.config.branches import names_of
 from deployer.config.docker import refuse_secrets
 from deployer.config.evaluation import Evaluator, Observe
 from deployer.config.layers import DIRECTORY, Layer
@@ -16,6 +17,7 @@ from deployer.config.nodes import MappingNode, Path, node_at, scalars, show_path
 from deployer.config.profiles import Library
 from deployer.config.repository import Repository
 from deployer.config.settings import AwsAccess
+from deployer.config.templating import Templates
 from deployer.errors import ConfigurationError, DeployError, Location, raise_all
 from deployer.model import App, Json, Secret, Settings, Target
 
@@ -170,3 +172,28 @@ class Configuration:
                 yield name, secret
         for name, secret in (self.app.docker.secrets if self.app.docker else {}).items():
             yield f"Docker.Secrets.{name}", secret
+
+
+def evaluator_maker(
+    target: Target, root: MappingNode, templates: Templates, layers: Iterable[Layer], inputs: Inputs
+) -> Callable[[dict[str, str], dict[str, str]], Evaluator]:
+    """Makes evaluators of a tree for a target: with built-in variables that are known by now, and those that are not.
+
+    Of these it is said why they are not.
+    """
+    files = ", ".join(["the app file", *(layer.name for layer in layers)])
+    builtins = variables.builtins(target, inputs.git_commit, inputs.deployment_id)
+
+    def make(known: dict[str, str], unavailable: dict[str, str]) -> Evaluator:
+        scope = f"it is in none of {files}"
+        return Evaluator(
+            root,
+            {**builtins, **known},
+            templates,
+            unavailable=unavailable,
+            scope=scope,
+            observe=inputs.observe,
+            renamed=names_of(target),
+        )
+
+    return make

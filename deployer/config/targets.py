@@ -11,11 +11,9 @@ from functools import partial
 from typing import TypeVar
 
 from deployer.config import apps, validation, variables
-from deployer.config import settings as settings_of
-from deployer.config.branches import check_allowed, check_place, names_of, place_of
-from deployer.config.configuration import NO_IMAGE, Configuration, Inputs
+from deployer.config.branches import check_allowed, check_place, place_of
+from deployer.config.configuration import Configuration, Inputs, evaluator_maker
 from deployer.config.encrypted import secrets_in
-from deployer.config.evaluation import Evaluator
 from deployer.config.layers import BRANCHES, DIRECTORY, Layer, merge
 from deployer.config.loading import Decrypt, LayerReader
 from deployer.config.nodes import MappingNode, locate, scalars
@@ -23,8 +21,9 @@ from deployer.config.profiles import Library, take
 from deployer.config.repository import Repository
 from deployer.config.settings import AwsAccess, ChooseProfile
 from deployer.config.sharing import refuse_shared
+from deployer.config.stages import settings_alone
 from deployer.config.templating import Templates
-from deployer.errors import DeployError, Location, raise_all
+from deployer.errors import DeployError, raise_all
 from deployer.model import Secret, Settings, Target
 from deployer.model.branches import named
 
@@ -140,7 +139,7 @@ def _findable(branch: Configuration, reader: LayerReader, started: _Started | De
     """The configuration of a branch, whose release is where those of all branches are. Raises where it is not."""
     if not isinstance(started, DeployError):
         try:
-            settings = _settings(_any_branch(branch.target), reader, started)
+            settings = settings_alone(_any_branch(branch.target), reader, started)
         except DeployError as error:  # which the branch itself has not: it is an app that makes the difference
             for leaf in error.leaves():
                 leaf.hint = f"`deploy branches` knows of no app: say what holds for all in {DIRECTORY}/{BRANCHES}.yml"
@@ -184,7 +183,7 @@ def _configuration(
     library, nodes, extra = group
     merged = merge([apps.defaults(target, content), *apps.beneath(content, [*nodes, content, extra])])
     root = MappingNode(merged.entries, content.file, 1, 1)
-    make = _evaluator_maker(target, root, reader.templates, layers, inputs)
+    make = evaluator_maker(target, root, reader.templates, layers, inputs)
     configuration = Configuration(target, layers, root, aws, reader.secret_documents(layers), make, library)
     configuration.evaluate(content, _environments(repository, target), repository, manifests=manifests)
     if manifests:
@@ -197,62 +196,6 @@ def _attempt(step: Callable[[], T]) -> T | DeployError:
         return step()
     except DeployError as error:
         return error
-
-
-def load_settings(
-    repository: Repository,
-    stage: str,
-    regions: Sequence[str],
-    *,
-    decrypt: Decrypt,
-    choose_profile: ChooseProfile | None = None,
-    branch: str | None = None,
-) -> dict[str, Settings]:
-    """What group_vars alone say of some of a stage's regions: to look at the regions themselves, without an app.
-
-    With a `branch`, what they say for that.
-    """
-    templates = Templates()
-    found: dict[str, Settings] = {}
-    errors = _Errors()
-    extra = variables.extra_variables((), None)
-    with LayerReader(repository.root, decrypt, templates, extra=extra, choose_profile=choose_profile) as reader:
-        started = {region: reader.start(stage, region, branch) for region in regions}
-        for region, (layers, aws) in started.items():
-            with errors:
-                found[region] = _settings(Target(stage, region, named("", branch)), reader, (layers, aws))
-    errors.raise_all()
-    return found
-
-
-def _settings(target: Target, reader: LayerReader, started: _Started) -> Settings:
-    """What group_vars alone say of a stage and region."""
-    layers, aws = started
-    root = merge(reader.contents(layers))
-    home = Location(f"{DIRECTORY}/{target.environment}.yml")
-    make = _evaluator_maker(target, root, reader.templates, layers, Inputs())
-    settings = settings_of.settings(make({}, {"DockerHash": NO_IMAGE}), reader.root, home)
-    return replace(settings, aws_profile=settings.aws_profile or aws.profile)
-
-
-class _Errors:
-    """Collects the errors of the blocks that it guards, each once."""
-
-    def __init__(self) -> None:
-        self._found: dict[tuple[str, ...], DeployError] = {}
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if not isinstance(error, DeployError):
-            return False
-        for leaf in error.leaves():
-            self._found.setdefault((type(leaf).__name__, str(leaf.where), leaf.what, leaf.why or ""), leaf)
-        return True
-
-    def raise_all(self) -> None:
-        raise_all(list(self._found.values()))
 
 
 def _app_content(repository: Repository, name: str, *, manifests: bool) -> MappingNode:
@@ -269,27 +212,6 @@ def _environments(repository: Repository, target: Target) -> tuple[str, ...]:
     """The app's environments, of which the target's must be one."""
     repository.check_environment(target)
     return tuple(name for name, _ in repository.environments_of(target.app))
-
-
-def _evaluator_maker(
-    target: Target, root: MappingNode, templates: Templates, layers: Iterable[Layer], inputs: Inputs
-) -> Callable[[dict[str, str], dict[str, str]], Evaluator]:
-    files = ", ".join(["the app file", *(layer.name for layer in layers)])
-    builtins = variables.builtins(target, inputs.git_commit, inputs.deployment_id)
-
-    def make(known: dict[str, str], unavailable: dict[str, str]) -> Evaluator:
-        scope = f"it is in none of {files}"
-        return Evaluator(
-            root,
-            {**builtins, **known},
-            templates,
-            unavailable=unavailable,
-            scope=scope,
-            observe=inputs.observe,
-            renamed=names_of(target),
-        )
-
-    return make
 
 
 def _prepare(contents: Iterable[MappingNode], templates: Templates) -> None:

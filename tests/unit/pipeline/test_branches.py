@@ -362,7 +362,7 @@ def test_there_may_be_nothing_to_take_away() -> None:
 def test_what_something_is_wrong_with_is_left_out_of_a_nightly_run() -> None:
     shop, renewed, silent = Site("shop@x", PAST), Site("api@y", FUTURE), Site("web@z", PAST)
 
-    def no_answer(*names: str) -> Any:
+    def no_answer(name: str, namespace: str) -> Any:
         raise UnreachableError("the cluster does not answer")
 
     silent.releases.revisions = no_answer  # type: ignore[method-assign]
