@@ -69,7 +69,7 @@ def set_(
     stage: Stage,
     words: Words = None,
     value_type: Annotated[
-        ValueType, typer.Option("--type", help="text; number; boolean; json: also a mapping or list.")
+        ValueType, typer.Option("--type", help="text; number; boolean; json: also a mapping.")
     ] = ValueType.text,
     generate: Annotated[
         bool, typer.Option("--generate", help="Make a random value of 64 hex digits, seen by nobody.")

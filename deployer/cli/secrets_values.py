@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
+from decimal import Decimal
 from typing import Any
 
+from deployer.cli.messages import show_warning
+from deployer.config.nodes import ScalarNode
 from deployer.errors import UsageError
 
 MOST = 1024 * 1024
 """Bytes of one value: a Kubernetes Secret takes no more."""
+_CIPHERTEXT = "ENC[AES256_GCM,"
 
 
 def read_value(key: str, place: str, kind: str, *, generate: bool = False) -> Any:
@@ -18,7 +23,12 @@ def read_value(key: str, place: str, kind: str, *, generate: bool = False) -> An
         import secrets
 
         return secrets.token_hex(32)
-    return typed(_asked(key, place) if sys.stdin.isatty() else _piped(), kind)
+    value = typed(_asked(key, place) if sys.stdin.isatty() else _piped(), kind)
+    if ScalarNode(value).is_template:
+        show_warning(
+            f"{key} is a template: it has {{{{, {{% or {{#; where it is not meant so, {{% raw %}} goes before it"
+        )
+    return value
 
 
 def _asked(key: str, place: str) -> str:
@@ -62,12 +72,17 @@ def typed(text: str, kind: str) -> Any:
     """The text as a value of a kind."""
     match kind:
         case "text":
+            if text.startswith(_CIPHERTEXT):
+                hint = "give its plain text: SOPS encrypts it for this file"
+                raise UsageError("the value is what SOPS has encrypted elsewhere", where="standard input", hint=hint)
             return text
         case "boolean" if text.strip().lower() in ("true", "false"):
             return text.strip().lower() == "true"
         case "number" | "json":
             try:
-                value = json.loads(text, parse_constant=_refuse)
+                value = json.loads(
+                    text, parse_constant=_refuse, parse_int=_whole, parse_float=_exact, object_pairs_hook=_mapping
+                )
             except (ValueError, RecursionError):
                 value = None
             if isinstance(value, list):
@@ -82,3 +97,30 @@ def typed(text: str, kind: str) -> Any:
 
 def _refuse(constant: str) -> Any:
     raise ValueError(constant)
+
+
+def _whole(digits: str) -> int:
+    """SOPS would round what does not fit into 64 bits."""
+    number = int(digits)
+    if number.bit_length() > 63:
+        raise _inexact()
+    return number
+
+
+def _exact(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number) or Decimal(repr(number)) != Decimal(digits):
+        raise _inexact()
+    return number
+
+
+def _inexact() -> UsageError:
+    hint = "set it as a text: leave --type out, or put it in quotes"
+    return UsageError("the number cannot be kept as it is", why="it has too many digits", hint=hint)
+
+
+def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A mapping, none of whose keys stands there twice."""
+    if len(dict(pairs)) < len(pairs):
+        raise UsageError("a key stands twice in the value", where="--type json")
+    return dict(pairs)

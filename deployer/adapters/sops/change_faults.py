@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from deployer.adapters.sops.faults import UNKNOWN, cause_of, explain, unreadable
+from deployer.adapters.sops.faults import UNKNOWN, about, cause_of, explain, unreadable
 from deployer.errors import ConfigurationError, DeployError
 
 
@@ -32,7 +32,7 @@ def explain_change(
             cause.what.replace("kms:Decrypt", "kms:Encrypt"),
             where=f"{file}{with_profile}",
             why="a new data key could not be encrypted",
-            hint=cause.hint(profile).replace("FILE", file).replace("kms:Decrypt", "kms:Encrypt"),
+            hint=about(cause.hint(profile), file).replace("kms:Decrypt", "kms:Encrypt"),
         )
     if returncode == 1 and any(word in message for word in ("yaml:", "unmarshal", "metadata", "already defined")):
         return unreadable(returncode, message, file)
@@ -40,9 +40,7 @@ def explain_change(
         "sops could not make the change",
         where=file,
         why=f"exit status {returncode}",
-        hint="the file is as it was; `sops edit FILE` with the same AWS_PROFILE shows sops' own words".replace(
-            "FILE", file
-        ),
+        hint=about("the file is as it was; `sops edit FILE` with the same AWS_PROFILE shows sops' own words", file),
     )
 
 

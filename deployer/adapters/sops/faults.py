@@ -252,8 +252,13 @@ def _no_key(message: str, file: str, profile: str | None, config_file: str | Non
         cause.what,
         where=f"{file}{with_profile}",
         why="; ".join(reasons),
-        hint=cause.hint(profile).replace("FILE", file),
+        hint=about(cause.hint(profile), file),
     )
+
+
+def about(hint: str, file: str) -> str:
+    """A hint with the file's name for the word FILE, which is no part of AWS_PROFILE."""
+    return re.sub(r"\bFILE\b", lambda _: file, hint)
 
 
 def cause_of(text: str) -> Cause:

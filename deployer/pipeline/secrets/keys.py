@@ -64,6 +64,9 @@ def find(tree: MappingNode, path: tuple[str | int, ...], *, where: str) -> Node 
         match node:
             case MappingNode() if isinstance(part, str):
                 if part not in node.entries:
+                    if any(isinstance(item, int) and item > 0 for item in path[depth + 1 :]):
+                        what = f"there is no list {show_key(path[: depth + 1])}"
+                        raise UsageError(what, where=where, hint="the first item is [0]")
                     return None
                 node = node.entries[part].value
             case SequenceNode() if isinstance(part, int):

@@ -74,8 +74,9 @@ def test_another_text_keeps_the_ciphertext_of_what_is_the_same(tmp_path: Path, c
 def test_a_text_that_sops_does_not_take_changes_nothing_and_does_not_hang(
     tmp_path: Path, content: bytes, text: str
 ) -> None:
-    with pytest.raises(ConfigurationError, match="sops could not make the change"):
+    with pytest.raises(ConfigurationError, match="sops could not make the change") as raised:
         sops(tmp_path).replace(content, text)
+    assert "AWS_PROFILE shows" in str(raised.value.hint)
 
 
 def test_rotation_renews_all_ciphertext_and_no_value(tmp_path: Path, content: bytes) -> None:

@@ -48,7 +48,14 @@ def test_what_is_no_value_is_refused_without_it(monkeypatch: pytest.MonkeyPatch,
 
 @pytest.mark.parametrize(
     ("text", "kind", "value"),
-    [("3", "number", 3), ("-1.5", "number", -1.5), ("TRUE", "boolean", True), ('{"a": [1]}', "json", {"a": [1]})],
+    [
+        ("3", "number", 3),
+        ("-1.5", "number", -1.5),
+        ("9223372036854775807", "number", 2**63 - 1),
+        ("0.10", "number", 0.1),
+        ("TRUE", "boolean", True),
+        ('{"a": [1]}', "json", {"a": [1]}),
+    ],
 )
 def test_values_have_the_wanted_type(text: str, kind: str, value: object) -> None:
     assert typed(text, kind) == value
@@ -57,12 +64,22 @@ def test_values_have_the_wanted_type(text: str, kind: str, value: object) -> Non
 @pytest.mark.parametrize(
     ("text", "kind"),
     [("s3cr3t", "number"), ("true", "number"), ("NaN", "number"), ("s3cr3t", "boolean"), ('{"s3cr3t', "json"),
-     ("null", "json"), ('["s3cr3t"]', "json")],
+     ("null", "json"), ('["s3cr3t"]', "json"), ("ENC[AES256_GCM,data:s3cr3t", "text"),
+     ("12345678901234567890", "number"), ("0.12345678901234567890", "number"), ("1e400", "number"), ('{"a": 1, "a": "s3cr3t"}', "json")],
 )  # fmt: skip
 def test_values_of_another_type_are_refused_without_them(text: str, kind: str) -> None:
     with pytest.raises(UsageError) as raised:
         typed(text, kind)
     assert "s3cr3t" not in f"{raised.value}{raised.value.hint}"
+
+
+def test_a_text_that_is_a_template_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert piped(monkeypatch, b"s3cr3t{#x#}") == "s3cr3t{#x#}"
+    told = capsys.readouterr().err
+    assert told.startswith("warning: Values.myapp.A is a template")
+    assert "s3cr3t" not in told
+    assert piped(monkeypatch, b"s3cr3t{x}") == "s3cr3t{x}"
+    assert capsys.readouterr().err == ""
 
 
 def test_a_generated_value_is_new_each_time() -> None:

@@ -121,6 +121,9 @@ def test_a_mapping_is_not_replaced_by_a_text_and_a_text_is_no_mapping(repository
     check_set(repository.root, file, ("Values", "myapp"), branch=True)
     with pytest.raises(UsageError, match=r"Values\.myapp\.A is a single value"):
         check_set(repository.root, file, ("Values", "myapp", "A", "B"), branch=False)
+    with pytest.raises(UsageError, match=r"there is no list Values\.myapp\.L"):
+        check_set(repository.root, file, ("Values", "myapp", "L", 3), branch=False)
+    check_set(repository.root, file, ("Values", "myapp", "L", 0), branch=False)
 
 
 def test_an_unknown_key_is_told_with_what_was_meant(repository: Repository) -> None:
