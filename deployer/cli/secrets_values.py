@@ -24,7 +24,7 @@ def read_value(key: str, place: str, kind: str, *, generate: bool = False) -> An
 
         return secrets.token_hex(32)
     value = typed(_asked(key, place) if sys.stdin.isatty() else _piped(), kind)
-    if ScalarNode(value).is_template:
+    if ScalarNode(value, place).is_template:
         show_warning(
             f"{key} is a template: it has {{{{, {{% or {{#; where it is not meant so, {{% raw %}} goes before it"
         )

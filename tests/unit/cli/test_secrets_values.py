@@ -65,7 +65,8 @@ def test_values_have_the_wanted_type(text: str, kind: str, value: object) -> Non
     ("text", "kind"),
     [("s3cr3t", "number"), ("true", "number"), ("NaN", "number"), ("s3cr3t", "boolean"), ('{"s3cr3t', "json"),
      ("null", "json"), ('["s3cr3t"]', "json"), ("ENC[AES256_GCM,data:s3cr3t", "text"),
-     ("12345678901234567890", "number"), ("0.12345678901234567890", "number"), ("1e400", "number"), ('{"a": 1, "a": "s3cr3t"}', "json")],
+     ("12345678901234567890", "number"), ("0.12345678901234567890", "number"), ("1e400", "number"),
+     ('{"a": 1, "a": "s3cr3t"}', "json")],
 )  # fmt: skip
 def test_values_of_another_type_are_refused_without_them(text: str, kind: str) -> None:
     with pytest.raises(UsageError) as raised:
