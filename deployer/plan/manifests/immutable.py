@@ -95,7 +95,9 @@ def _shrunk(manifest: Json, live: Json) -> Iterator[tuple[Path, str]]:
 
 
 def _covered(wanted: Any, present: Any) -> bool:
-    """Whether everything that is wanted is there already; the server may have added defaults."""
+    """Whether everything that is wanted is there already; the server adds defaults and leaves out what is empty."""
+    if not wanted and present is None:
+        return True
     if isinstance(wanted, dict):
         return isinstance(present, dict) and all(_covered(value, present.get(key)) for key, value in wanted.items())
     if isinstance(wanted, list):
@@ -104,7 +106,7 @@ def _covered(wanted: Any, present: Any) -> bool:
             and len(wanted) == len(present)
             and all(_covered(one, other) for one, other in zip(wanted, present, strict=True))
         )
-    if wanted == present or (wanted in (None, "", False, 0) and present is None):
+    if wanted == present:
         return True
     number = quantity(wanted)
     return number is not None and number == quantity(present)

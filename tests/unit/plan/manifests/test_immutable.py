@@ -105,6 +105,15 @@ def test_immutable(manifest: str, live: str, path: str) -> None:
         ("{kind: Secret, metadata: {name: a}, immutable: true, data: {a: Yg==}}", "{immutable: true, data: {a: Yg==}}"),
         ("{kind: Service, metadata: {name: a}, spec: {ports: []}}", "{spec: {clusterIP: 10.0.0.1}}"),
         ("{kind: StatefulSet, metadata: {name: a}, spec: {replicas: 3}}", "{spec: {replicas: 1, serviceName: x}}"),
+        (
+            "{kind: StatefulSet, metadata: {name: a}, spec: {serviceName: '', volumeClaimTemplates: []}}",
+            "{spec: {replicas: 1}}",
+        ),
+        (
+            "{kind: Job, metadata: {name: a}, spec: {template: {metadata: {annotations: {}}, spec: {containers: "
+            "[{env: []}]}}}}",
+            "{spec: {template: {metadata: {labels: {a: b}}, spec: {containers: [{name: a}]}}}}",
+        ),
         ("{apiVersion: example.com/v1, kind: Thing, metadata: {name: a}, spec: {a: 1}}", "{spec: {a: 2}}"),
     ],
 )
