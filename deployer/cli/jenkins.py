@@ -70,7 +70,7 @@ def report(
     from deployer.report.builds import description
     from deployer.report.junit import junit as xml
 
-    document = _document(file)
+    document = _document(file, "targets", "it is what --json of deploy, plan, status … printed")
     if junit is not None:
         write_file(junit, xml(document))
     print_answer(description(document))
@@ -82,7 +82,11 @@ def choices(file: _Report, debug: Debug = False) -> None:
     from deployer.cli.output import print_answer
     from deployer.report.builds import choices as choices_of
 
-    found = choices_of(_document(file))
+    history = _document(file, "regions", "it is what `deploy history --json` printed")
+    found = choices_of(history)
+    if not found and history.get("errors"):
+        told = "\n".join(str(error.get("what")) for error in history["errors"])
+        raise UsageError("the history could not be read", where=str(file), why=told)
     if not found:
         raise UsageError(
             "there is nothing to go back to", where=str(file), why="no revision was verified but what runs"
@@ -90,16 +94,24 @@ def choices(file: _Report, debug: Debug = False) -> None:
     print_answer("\n".join(found))
 
 
-def _document(file: Path) -> dict[str, Any]:
-    """A report; raises UsageError for what is none."""
+def _document(file: Path, entries: str, hint: str) -> dict[str, Any]:
+    """A document of `--json` that has `entries`, or says why it has none; raises UsageError for what is none."""
+    wrong = UsageError("this is no report", where=str(file), hint=hint)
     try:
         content: dict[str, Any] = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise UsageError("this is no report", where=str(file), why=why, hint="it is what --json printed") from error
-    targets = content.get("targets", content.get("regions", [])) if isinstance(content, dict) else None
-    errors = content.get("errors", []) if isinstance(content, dict) else None
-    for entries in (targets, errors):
-        if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
-            raise UsageError("this is no report", where=str(file), hint="it is what --json printed")
+        wrong.why = getattr(error, "strerror", None) or str(error)
+        raise wrong from error
+    if not isinstance(content, dict) or not (entries in content or content.get("errors")):
+        raise wrong
+    found = content.get(entries, [])
+    lists = [found, content.get("errors", [])]
+    if _are_objects(found):
+        lists += [one.get("revisions") or [] for one in found]
+    if not all(map(_are_objects, lists)):
+        raise wrong
     return content
+
+
+def _are_objects(entries: object) -> bool:
+    return isinstance(entries, list) and all(isinstance(one, dict) for one in entries)

@@ -70,7 +70,20 @@ def test_a_report_becomes_a_description_and_test_results(tmp_path: Path, capsys:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b'{"targets": [1]}', b'{"errors": "no"}', b"\xff", b"[" * 100_000]
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"{}",
+        b'{"targets": [1]}',
+        b'{"regions": [1]}',
+        b'{"regions": [{"revisions": 5}]}',
+        b'{"errors": "no"}',
+        b'{"branches": [], "errors": []}',
+        b"\xff",
+        b"[" * 100_000,
+    ],
 )
 @pytest.mark.parametrize("command", ["report", "choices"])
 def test_what_is_no_report_is_told(
@@ -86,3 +99,19 @@ def test_no_choices_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(["jenkins", "choices", str(tmp_path / "history.json")]) == 2
     assert "there is nothing to go back to" in capsys.readouterr().err
     assert main(["jenkins", "choices", str(tmp_path / "missing.json")]) == 2
+
+
+def test_the_report_of_another_command_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty build description, or a green test result, would be taken for a deployment that did nothing."""
+    history, deployment = tmp_path / "history.json", tmp_path / "deployment.json"
+    history.write_text('{"regions": [{"region": "london", "revisions": []}]}')
+    deployment.write_text('{"targets": []}')
+    assert main(["jenkins", "report", str(history)]) == 2
+    assert main(["jenkins", "choices", str(deployment)]) == 2
+    assert "`deploy history --json`" in capsys.readouterr().err
+
+
+def test_a_history_that_could_not_be_read_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "history.json").write_text('{"ok": false, "errors": [{"what": "there is no app web"}]}')
+    assert main(["jenkins", "choices", str(tmp_path / "history.json")]) == 2
+    assert "there is no app web" in capsys.readouterr().err
