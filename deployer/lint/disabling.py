@@ -79,12 +79,12 @@ def kept(findings: Iterable[Finding], root: Path, disabled: frozenset[str]) -> l
     for one in findings:
         if one.rule in disabled:
             continue
-        if one.file not in lines:
+        if one.line and one.file not in lines:  # what has no line may be no ordinary file, and never end
             try:
                 lines[one.file] = (root / one.file).read_text("utf-8").splitlines() if one.file else []
             except (OSError, ValueError):
                 lines[one.file] = []
-        if not _disabled(lines[one.file], one):
+        if not _disabled(lines.get(one.file, []), one):
             result.append(one)
     return result
 

@@ -206,6 +206,8 @@ class Linter:
             return
         for path in sorted(app.context_directory.rglob("*.j2")):
             name = str(path.relative_to(self._repository.root))
+            if not path.is_file():
+                continue  # a directory, or what the deployment itself refuses: it may never end
             try:
                 text = path.read_text("utf-8")
             except (OSError, UnicodeDecodeError) as error:

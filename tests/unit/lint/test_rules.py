@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -209,6 +210,15 @@ def test_an_encrypted_number_stands_in_as_a_number(lint_with: Lint) -> None:
 
 def rules(findings: list[Finding]) -> set[str]:
     return {one.rule for one in findings}
+
+
+def test_what_is_no_ordinary_file_is_not_read(lint_with: Lint, tmp_path: Path) -> None:
+    lint_with()
+    (tmp_path / "apps/site").mkdir()
+    for name in ("apps/pipe.yml", "apps/site/pipe.j2"):
+        os.mkfifo(tmp_path / name)  # whoever reads it waits for ever
+    findings = lint_with((APP, 'Version: "1.0"\n', 'Version: "1.0"\nDocker: {Dockerfile: FROM busybox}\n'))
+    assert ("apps/pipe.yml", "this is not an ordinary file") in [(one.file, one.message) for one in findings]
 
 
 @pytest.mark.parametrize("above", [True, False])
