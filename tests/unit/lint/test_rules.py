@@ -217,7 +217,8 @@ def test_what_is_no_ordinary_file_is_not_read(lint_with: Lint, tmp_path: Path) -
     (tmp_path / "apps/site").mkdir()
     for name in ("apps/pipe.yml", "apps/site/pipe.j2"):
         os.mkfifo(tmp_path / name)  # whoever reads it waits for ever
-    findings = lint_with((APP, 'Version: "1.0"\n', 'Version: "1.0"\nDocker: {Dockerfile: FROM busybox}\n'))
+    image = (APP, 'Version: "1.0"\n', 'Version: "1.0"\nDocker: {Dockerfile: FROM busybox}\n')
+    findings = lint_with(image, apps=("site", "pipe"))
     assert ("apps/pipe.yml", "this is not an ordinary file") in [(one.file, one.message) for one in findings]
 
 
