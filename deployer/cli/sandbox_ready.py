@@ -22,8 +22,9 @@ def ready_sandbox(sink: Sink, root: Path) -> None:
 
             if found == "never started":
                 sink.emit(WarningRaised("the sandbox was never started; starting it", hint="it then stays up"))
+            before = any((root / "group_vars").glob(f"secrets_{SANDBOX_STAGE}*"))
             result = up(sink, root)
-            if found == "up" and any("secrets" in name for name in result.written):
+            if found == "up" and before and any("secrets" in name for name in result.written):
                 text = "the sandbox's keys are new ones, so its sample secrets were written anew"
                 sink.emit(WarningRaised(text, hint="files that could not be decrypted are kept in .sandbox/replaced"))
         case "down":

@@ -75,7 +75,9 @@ def _missing(
     error: MissingValue, text: str, secrets: Collection[str], names: Collection[object], scope: str
 ) -> ConfigurationError:
     if error.name is None:
-        return ConfigurationError("the template uses what is not defined", why=str(error))
+        asked = re.findall(r"variable (\S+) is not set", str(error))
+        why = str(error) if not secrets or (asked and asked[0] in text) else _reason(error, secrets)
+        return ConfigurationError("the template uses what is not defined", why=why)
     name = str(error.name)
     if match := _NO_MACRO.search(str(error)):
         return ConfigurationError(f"{match[1]} has no macro {name}")

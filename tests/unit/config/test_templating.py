@@ -252,6 +252,8 @@ def test_a_long_chain_of_references_is_refused(evaluate: Evaluate) -> None:
         "{{ Password | hash(Password) }}",
         "{{ Password.nothing }}",
         "{{ ('x' ~ Password) | mandatory(Password) | bool }}",
+        "{{ lookup('env', Password) }}",
+        "{{ lookup('env', Password | b64encode) }}",
     ],
 )
 def test_errors_do_not_quote_what_comes_from_a_secret(evaluate: Evaluate, template: str) -> None:
@@ -261,6 +263,11 @@ def test_errors_do_not_quote_what_comes_from_a_secret(evaluate: Evaluate, templa
     assert "hunter2" not in told
     assert "aHVudGVyMg" not in told
     assert error.__suppress_context__ or error.__context__ is None
+
+
+def test_a_variable_that_a_template_names_is_told_beside_a_secret(evaluate: Evaluate) -> None:
+    error = failure(evaluate, "{{ Password ~ lookup('env', 'NO_SUCH') }}", "Password: hunter2", secret=("Password",))
+    assert error.why == "the environment variable NO_SUCH is not set"
 
 
 def test_a_secret_that_is_a_broken_template_is_not_quoted(evaluate: Evaluate) -> None:
