@@ -182,7 +182,7 @@ HealthCheck:
 
 _SOPS = """\
 # Which KMS keys encrypt which file. Put your own key ARNs (or alias ARNs) here: two keys in two AWS regions,
-# separated by a comma, survive the loss of one region. Then write secrets with `sops group_vars/secrets_STAGE.yml`.
+# separated by a comma, survive the loss of one region. Then write secrets with `deploy secrets edit STAGE`.
 creation_rules:
   - path_regex: group_vars/secrets_{stage}(\\..*)?\\.yml$
     kms: "{sandbox}"
@@ -213,7 +213,7 @@ For $stage: put your AWS account in `group_vars/$stage.yml`, the AWS region and 
 `group_vars/$stage.$region.yml`, your KMS key in `.sops.yaml`; then
 
 ```sh
-sops group_vars/secrets_$stage.yml     # secrets, encrypted: Values: {$name: {PASSWORD: …}}
+deploy secrets set $stage Values.$name.PASSWORD   # asks for it; `secrets edit` opens all, in memory alone
 deploy doctor $stage $region           # what is still missing
 deploy plan $stage $region $name
 deploy $stage $region $name

@@ -45,6 +45,12 @@ def test_its_sandbox_is_the_one_of_this_repository() -> None:
         assert yaml.safe_load(made[f"group_vars/{name}"]) == yaml.safe_load((root / "group_vars" / name).read_text())
 
 
+def test_it_tells_of_no_way_to_secrets_that_leads_over_the_disk() -> None:
+    told = "".join(files(checked(**DEFAULTS)).values())
+    assert "deploy secrets set dev Values.hello.PASSWORD" in told
+    assert not re.search(r"(?m)(^|`)sops ", told)
+
+
 def test_each_stage_has_a_key_of_its_own() -> None:
     rules = yaml.safe_load(files(checked(**DEFAULTS | {"environments": "dev.london,prod.london"}))[".sops.yaml"])
     patterns = {
