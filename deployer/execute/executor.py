@@ -35,7 +35,7 @@ class Execution:
         """The result, whatever happens; only defects are raised."""
         result = self._run()
         if result.outcome != "not started" and not self._attempt.stopping.is_set():
-            clear_up(self._attempt)
+            clear_up(self._attempt, uninstalled=result.outcome == "uninstalled")
         return result
 
     def _run(self) -> TargetResult:

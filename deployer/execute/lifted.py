@@ -85,25 +85,31 @@ def provide(attempt: Attempt) -> None:
             _refuse_other(live, wanted, work.app.app_name)
 
 
-def clear_up(attempt: Attempt) -> None:
-    """Delete the release's Secrets that nothing needs any more. What goes wrong is a warning."""
+def clear_up(attempt: Attempt, *, uninstalled: bool = False) -> None:
+    """Delete the release's Secrets that nothing needs any more. What goes wrong is a warning.
+
+    `uninstalled`: an installation has failed and was taken away; its pods are ending, and need nothing any more.
+    """
     work = attempt.work
     try:
-        _clear_up(attempt)
+        _clear_up(attempt, uninstalled)
     except DeployError as error:
         attempt.warn(f"Secrets that {work.app.app_name} no longer uses could not be cleared up: {error}")
 
 
-def _clear_up(attempt: Attempt) -> None:
+def _clear_up(attempt: Attempt, uninstalled: bool) -> None:
     work, cluster = attempt.work, attempt.work.ports.cluster
     name, namespace = work.app.app_name, work.namespace
-    used = {secret["metadata"]["name"] for secret in work.prepared.lifted} if attempt.revision is not None else set()
+    runs = attempt.revision is not None and not uninstalled
+    used = {secret["metadata"]["name"] for secret in work.prepared.lifted} if runs else set()
     found = {one["metadata"]["name"] for one in stored(cluster, namespace, name)}
     if found - used:
         used |= _named_by(work.ports.releases.revisions(name, namespace))
     if found - used:
         # Of what is removed the cluster itself clears up the rest.
-        users = _USERS if work.removal is None else [one for one in _USERS if one[1] not in _MADE_BY_OTHERS]
+        cleared = _MADE_BY_OTHERS if uninstalled or work.removal is not None else frozenset()
+        ending = {"Pod"} if uninstalled else set()
+        users = [one for one in _USERS if one[1] not in cleared | ending]
         listings = values_of([partial(cluster.list, *kind, namespace) for kind in users])
         used |= {one for listing in listings for content in listing for one in _named_in(content)}
     for one in sorted(found - used):

@@ -148,6 +148,15 @@ def test_what_was_not_deployed_after_all_keeps_nothing() -> None:
     assert scene.cluster.done == [f"delete {key_of(now)}"]
 
 
+def test_of_an_installation_that_was_taken_back_nothing_stays_for_pods_that_end() -> None:
+    now, kept = secret("now"), secret("kept")
+    scene = Scene(now, there=(now, kept))
+    kinds = {"Pod": pod_with(now), "ReplicaSet": pod_with(now, "ReplicaSet"), "Job": pod_with(kept, "Job")}
+    scene.cluster.lists = {**scene.cluster.lists, **{kind: [one] for kind, one in kinds.items()}}
+    clear_up(scene.attempt, uninstalled=True)
+    assert scene.cluster.done == [f"delete {key_of(now)}"]
+
+
 def test_of_a_removed_app_all_goes_but_what_runs_on() -> None:
     left, kept = secret("left"), secret("kept")
     scene = Scene(there=(left, kept))
