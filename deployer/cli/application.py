@@ -18,7 +18,10 @@ from typer.exceptions import TyperException
 from deployer import __version__
 from deployer.cli.commands import COMMANDS, DEFAULT_COMMAND, HOOK_ARGUMENTS, other_command
 from deployer.cli.unforeseen import mask_logging, show_traceback, tell_masked
-from deployer.errors import DeployError, InterruptedBySignal, Stop, interruption
+from deployer.errors import DeployError, InterruptedBySignal, Stop, UsageError, interruption
+
+_WITHOUT_HOOKS = ("plan", "render", "rollback", "remove", "promote", "recover", "adopt", "status", "history")
+"""Commands of apps, whose arguments are no options of ansible-playbook."""
 
 _SOON = 0.01
 _TWICE = 0.25  # seconds; the same signal within them is the same wish
@@ -60,6 +63,8 @@ class LazyCommands(TyperGroup):
         if first in COMMANDS and first != DEFAULT_COMMAND:
             rest = list(args)
             rest.remove(first)
+            if "--" in rest and not ctx.resilient_parsing and first in _WITHOUT_HOOKS:
+                raise UsageError(f"`deploy {first}` runs no hooks", why="what stands after -- goes to their playbooks")
             return first, self.get_command(ctx, first), rest
         if not ctx.resilient_parsing:  # as it is while a shell completes what was typed so far
             _check_order(args)
@@ -173,8 +178,6 @@ def _fail(error: DeployError, arguments: Sequence[str]) -> int:
 
 def _usage(error: TyperException, arguments: Sequence[str]) -> DeployError:
     """What is wrong with the command line, and how to find out what is right."""
-    from deployer.errors import UsageError
-
     message = str(getattr(error, "format_message", lambda: str(error))()).rstrip(".")
     message = message.replace(": Value error, ", ": ")  # words of a library that Typer uses
     context = getattr(error, "ctx", None)
@@ -189,8 +192,6 @@ def _usage(error: TyperException, arguments: Sequence[str]) -> DeployError:
 
 def _check_order(arguments: Sequence[str]) -> None:
     """Raises UsageError when a command follows an option with its value: it would be taken for a stage."""
-    from deployer.errors import UsageError
-
     words = [argument for argument in arguments if not argument.startswith("-")]
     if arguments[:1] != words[:1] and words[1:2] and words[1] in COMMANDS.keys() - {DEFAULT_COMMAND}:
         option = arguments[0].partition("=")[0]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,14 +27,11 @@ from deployer.cli.options import (
     seconds_in_line,
 )
 from deployer.errors import ConfigurationError, ErrorGroup, UsageError
+from deployer.events import WarningRaised
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from deployer.cli.main_job import Asked
-    from deployer.execute.everywhere import Failure
-    from deployer.model import Revision, Target
-    from deployer.pipeline.branches import Branches, Removable
+    from deployer.pipeline.branches import Branches
     from deployer.pipeline.command import Conclusion
     from deployer.wiring import Wiring
 
@@ -59,8 +58,6 @@ def show(
     debug: Debug = False,
 ) -> None:
     """Show what was deployed from branches: where, by whom, under which host, and until when it is kept."""
-    from datetime import UTC, datetime
-
     from deployer.cli.masked import masked_errors, masked_json, show_errors
     from deployer.cli.output import print_answer
     from deployer.cli.telling import ready_for
@@ -112,10 +109,7 @@ def delete(
         )
     name = named(application, branch)
     check_name(name)
-    _run(
-        _asked(stage, region, plan, yes, as_json, timeout, lock_wait, directory, verbose),
-        partial(_chosen, application=name),
-    )
+    _run(_asked(stage, region, plan, yes, as_json, timeout, lock_wait, directory, verbose), name)
 
 
 @app.command(context_settings=_SETTINGS)
@@ -132,13 +126,7 @@ def expire(
     debug: Debug = False,
 ) -> None:
     """Take away every branch whose time is up, for a nightly job: with --yes it asks nothing."""
-    from deployer.pipeline.branches import refuse_renewed
-
-    _run(
-        _asked(stage, region, plan, yes, as_json, timeout, lock_wait, directory, verbose),
-        _expired,
-        guard=refuse_renewed,
-    )
+    _run(_asked(stage, region, plan, yes, as_json, timeout, lock_wait, directory, verbose))
 
 
 def _asked(
@@ -172,53 +160,36 @@ def _find(stage: str, region: str, wiring: Wiring) -> Branches:
     from deployer.pipeline.branches import find_branches
 
     settings = [wiring.settings_of(stage, region, branch="")]
-    with suppress(
-        ConfigurationError, ErrorGroup
-    ):  # where each app has its own namespace no branch has been in the stage's
+    # Where each app has its own namespace no branch has been in the stage's.
+    with suppress(ConfigurationError, ErrorGroup):
         settings.append(wiring.settings_of(stage, region))
     return find_branches(stage, settings, wiring)
 
 
-def _run(
-    asked: Asked, choose: Callable[..., Any], guard: Callable[[Target, Sequence[Revision]], None] | None = None
-) -> None:
+def _run(asked: Asked, application: str | None = None) -> None:
+    """Take one branch away, or every one whose time is up."""
     from deployer.cli.main_job import run
 
-    run(asked, partial(_remove, choose=choose, guard=guard))
+    run(asked, partial(_remove, application=application))
 
 
-def _remove(
-    asked: Asked,
-    deployment: str,
-    wiring: Wiring,
-    *,
-    choose: Callable[[Asked, Wiring, Branches], tuple[Sequence[Removable], Sequence[Failure]]],
-    guard: Callable[[Target, Sequence[Revision]], None] | None,
-) -> Conclusion:
+def _remove(asked: Asked, deployment: str, wiring: Wiring, *, application: str | None) -> Conclusion:
     from deployer.cli.confirmation import confirm_removal
     from deployer.cli.main_job import request_for
     from deployer.cli.telling import telling
+    from deployer.pipeline.branches import absent, choose, refuse_renewed
     from deployer.pipeline.removal import RemovalRequest, Removing
 
     with telling(wiring, asked.stage, verbose=asked.verbose) as (shown, sink):
-        removable, failures = choose(asked, wiring, _find(asked.stage, asked.region, wiring))
-        request = request_for(
-            RemovalRequest, asked, deployment, ours_alone=True, everything=True, guard=guard, isolates=guard is not None
-        )
+        found = _find(asked.stage, asked.region, wiring)
+        request = request_for(RemovalRequest, asked, deployment, ours_alone=True, everything=True)
+        if application is None:
+            removable, failures = found.removable(found.expired(datetime.now(UTC))), list(found.failures)
+            request = replace(request, guard=refuse_renewed, isolates=True)
+        else:
+            known = wiring.releases(asked.stage, [application]) if wiring.has_app(application) else {}
+            removable, failures = choose(found, application, found.regions, known)
+            if not found.of(application) and not failures:
+                sink.emit(WarningRaised(absent(found, application)))
         confirm = partial(confirm_removal, yes=asked.yes, pause=shown.paused)
         return Removing(request, removable, failures, wiring, sink, confirm).run()
-
-
-def _chosen(
-    asked: Asked, wiring: Wiring, found: Branches, *, application: str
-) -> tuple[Sequence[Removable], Sequence[Failure]]:
-    from deployer.pipeline.branches import choose
-
-    known = wiring.releases(asked.stage, [application]) if wiring.has_app(application) else {}
-    return choose(found, application, found.regions, known)
-
-
-def _expired(asked: Asked, wiring: Wiring, found: Branches) -> tuple[Sequence[Removable], Sequence[Failure]]:
-    from datetime import UTC, datetime
-
-    return found.removable(found.expired(datetime.now(UTC))), found.failures

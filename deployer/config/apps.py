@@ -10,7 +10,7 @@ from typing import Any
 from deployer.config import docker, formats, hooks
 from deployer.config.evaluation import Evaluator
 from deployer.config.lazy import Omitted
-from deployer.config.nodes import Entry, MappingNode, ScalarNode, show_path
+from deployer.config.nodes import Entry, MappingNode, Node, ScalarNode, show_path
 from deployer.config.plain_keys import KEY as PLAIN_KEYS
 from deployer.config.suggestions import near
 from deployer.config.validation import show_value
@@ -114,9 +114,18 @@ def check_group_vars(content: MappingNode) -> list[ConfigurationError]:
                 for name, one in entry.value.entries.items()
                 if name not in docker.DEFAULTS
             ]
+        elif key == "Values" and not isinstance(entry.value, MappingNode) and not _is_null(entry.value):
+            hint = "Values: {myapp: {Replicas: 2}}"
+            errors.append(
+                ConfigurationError("Values must be a mapping with a key per app", where=entry.location, hint=hint)
+            )
         elif key in KEYS and key not in ("Version", "Tag", "Profiles"):
             errors.append(ConfigurationError(f"{key} belongs in an app file, not in group_vars", where=entry.location))
     return errors
+
+
+def _is_null(node: Node) -> bool:
+    return isinstance(node, ScalarNode) and node.value is None
 
 
 def defaults(target: Target, content: MappingNode) -> MappingNode:

@@ -17,7 +17,7 @@ from deployer.config.nodes import locate, node_at, show_path
 from deployer.config.suggestions import did_you_mean
 from deployer.config.validation import show_value, validate
 from deployer.errors import ConfigurationError, DeployError, Location, raise_all
-from deployer.model import Settings, pascal_case
+from deployer.model import Secret, Settings, pascal_case
 from deployer.model.branches import LIFETIME, is_lifetime
 
 _KEYS = {pascal_case(field.name): field.name for field in dataclasses.fields(Settings)}
@@ -44,6 +44,9 @@ _CHECKS: dict[KeyPath, tuple[Callable[[Any], object], str]] = {
     ("DnsDomain",): (formats.is_host_name, "a domain name"),
     ("Namespace",): (formats.is_label, "a name of a Kubernetes namespace"),
     ("Slack", "ApiUrl"): (formats.HTTP_URL.match, "an http(s) URL"),
+    ("Slack", "WebhookUrl"): (lambda value: formats.HTTP_URL.match(value.reveal()), "an http(s) URL"),
+    ("Webhook", "Url"): (lambda value: formats.HTTP_URL.match(value.reveal()), "an http(s) URL"),
+    ("Webhook", "Secret"): (lambda value: value.reveal(), "a text that is not empty"),
     ("GitHub", "ApiUrl"): (formats.HTTP_URL.match, "an http(s) URL"),
     ("HealthCheck", "Path"): (formats.URL_PATH.match, "a path that begins with /"),
     ("HealthCheck", "Port"): (formats.is_port, "a port from 1 to 65535"),
@@ -159,7 +162,7 @@ def _check(
             value = getattr(value, formats.snake_case(part), None)
         if value is None or (path == ("AwsRegion",) and not value) or accepts(value):
             continue
-        secret = path in secrets or getattr(node_at(evaluator.root, path), "secret", False)
+        secret = isinstance(value, Secret) or path in secrets or getattr(node_at(evaluator.root, path), "secret", False)
         errors.append(
             ConfigurationError(
                 f"{show_path(path)} must be {expected}",

@@ -22,6 +22,7 @@ _BY_KEY: dict[KeyPath, str] = {
     ("DnsDomain",): "encrypted.invalid",
     ("Namespace",): "encrypted",
     ("Slack", "WebhookUrl"): "https://slack.invalid/encrypted",
+    ("Webhook", "Url"): "https://webhook.invalid/encrypted",
     ("Slack", "ApiUrl"): "https://slack.invalid/",
     ("GitHub", "ApiUrl"): "https://github.invalid",
     ("HealthCheck", "Path"): "/",

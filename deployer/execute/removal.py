@@ -14,6 +14,7 @@ from deployer.execute.lifted import stored
 from deployer.execute.parallel import values_of
 from deployer.execute.ports import Cluster
 from deployer.execute.restore import Place
+from deployer.execute.work import Work
 from deployer.model import Json, ObjectKey, Revision, TargetResult
 from deployer.plan.adoption import taken_since
 from deployer.plan.manifests.kinds import POD_TEMPLATES, dig, mappings
@@ -83,6 +84,13 @@ def take_away(attempt: Attempt, clock: Callable[[], float] = time.monotonic) -> 
         with attempt.phases("pods") as phase:
             count = _await_end(attempt, owners, clock)
             phase.detail = f"{count} ended" if count else "none was left"
+
+
+def beyond_uninstalling(work: Work, revisions: Sequence[Revision]) -> tuple[ObjectKey, ...]:
+    """What Helm would leave of a release, for a branch, of which nothing is kept; nothing for an app itself."""
+    if work.target.branch is None:
+        return ()
+    return look(Place(work.target, work.settings, work.app, work.ports), revisions, everything=True).beyond
 
 
 def not_taken_away(attempt: Attempt, error: DeployError) -> TargetResult:

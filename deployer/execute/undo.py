@@ -9,8 +9,10 @@ from deployer.execute.adoption import give_back, giving_back, has_taken
 from deployer.execute.attempt import Attempt
 from deployer.execute.dns.managed import give_old_check_back
 from deployer.execute.evidence import collect
+from deployer.execute.removal import beyond_uninstalling
 from deployer.model import Ending, Evidence, Outcome, TargetResult
 
+_KEPT = "; claimed volumes are kept"
 _SHORT = 60.0
 """Seconds for Helm's own part of a way back: it waits for no pods."""
 
@@ -98,8 +100,11 @@ def _go_back(attempt: Attempt) -> tuple[Outcome, str | None]:
             return give_back(attempt, stored)
         if back_to is None:
             with attempt.phases("uninstall") as phase:
+                leftovers = beyond_uninstalling(work, stored)
                 releases.uninstall(name, work.namespace, timeout=_SHORT)
-                phase.detail = "there was no good revision to return to; claimed volumes are kept"
+                for key in leftovers:
+                    work.ports.cluster.delete(key)
+                phase.detail = f"there was no good revision to return to{'' if work.target.branch else _KEPT}"
             attempt.revision = None
             return "uninstalled", None
         with attempt.phases("rollback") as phase:

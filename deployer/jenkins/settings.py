@@ -18,6 +18,7 @@ FILE = "deployer.yml"
 KEY = "Jenkins"
 _KEYS = ("Jenkins", "Lint")
 _LONGEST = 60 * 24 * 7
+_PASSWORD = re.compile(r"\w+://[^/@:]*:[^/@]+@")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -61,6 +62,9 @@ def _check(settings: JenkinsSettings, where: Location) -> None:
     if not errors and settings.timeouts.lock >= settings.timeouts.deploy:
         hint = "the wait for a lock is part of a run"
         errors.append(ConfigurationError(f"{KEY}.Timeouts.Lock must be below Deploy", where=where, hint=hint))
+    if settings.repository.url is not None and _PASSWORD.match(settings.repository.url):
+        hint = f"name credentials of Jenkins instead: {KEY}: {{Repository: {{Credentials: ID}}}}"
+        errors.append(ConfigurationError(f"{KEY}.Repository.Url holds a password", where=where, hint=hint))
     if any("," in one for one in settings.approvers):
         errors.append(ConfigurationError(f"{KEY}.Approvers must be a list of names", where=where))
     raise_all(errors)

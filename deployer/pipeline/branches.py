@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from deployer.config.releases import Release
-from deployer.errors import DeployError, HeldError, UsageError
+from deployer.errors import DeployError, HeldError
 from deployer.execute.everywhere import Failure, Question, ask_each, refuse
 from deployer.execute.services import Services
 from deployer.model import App, Revision, Settings, Target
@@ -96,7 +96,7 @@ def choose(
     """What takes `myapp@feature/x` away in these regions, and what stands in the way.
 
     `known` says where its releases would be, for an app that has a file: something of one may be left there though the
-    release itself is gone. Raises UsageError where nobody knows the branch.
+    release itself is gone.
     """
     removable = {target: (target, settings, app) for target, settings, app in found.removable(found.of(application))}
     environments = tuple(f"{found.stage}.{region}" for region in found.regions)
@@ -105,14 +105,15 @@ def choose(
             continue
         app = App(target.app, release.name, environments, sub_domain=release.sub_domain)
         removable.setdefault(target, (target, release.settings, app))
-    if not removable and not found.failures:
-        others = [one.status.target.application for one in found.releases]
-        same = sorted({str(branch_of(name)) for name in others if app_of(name) == app_of(application)})
-        raise UsageError(
-            f"{found.stage} has no branch {branch_of(application)} of {app_of(application)}",
-            hint=f"it has {', '.join(same[:20])}" if same else f"`deploy branches list {found.stage}` shows them all",
-        )
     return list(removable.values()), list(found.failures)
+
+
+def absent(found: Branches, application: str) -> str:
+    """What is to be said where there is no `myapp@feature/x`: which branches of the app there are."""
+    others = [one.status.target.application for one in found.releases]
+    same = sorted({str(branch_of(name)) for name in others if app_of(name) == app_of(application)})
+    there = f"it has {', '.join(same[:20])}" if same else f"`deploy branches list {found.stage}` shows them all"
+    return f"{found.stage} has no branch {branch_of(application)} of {app_of(application)}; {there}"
 
 
 def refuse_renewed(target: Target, revisions: Sequence[Revision]) -> None:

@@ -12,6 +12,9 @@ from deployer.report.words import absence_text, duration, pods
 _MANY = 24
 """Targets: of more, those where nothing was to be done are only counted."""
 
+_FEW = 3
+"""Apps: of more, nothing is told of those that are unchanged but their line in the table."""
+
 _MARKS = {"unchanged": "=", "planned": "·"} | dict.fromkeys(SUCCESSES - {"unchanged", "planned"}, "✔")
 _STYLES = {"✔": "\x1b[32m", "=": "\x1b[36m", "·": "\x1b[36m", "✘": "\x1b[31m"}
 _NO_APP = "no app was chosen, so there was nothing to do"
@@ -30,7 +33,10 @@ def terminal_lines(result: DeploymentResult, *, colour: bool = False, width: int
     yield from preview_lines(
         [target for target in told if target.outcome in ("planned", "unchanged")], width=width, colour=colour
     )
+    quiet = len({one.target.application for one in told}) > _FEW
     for group in _alike([one for one in told if one.outcome != "planned" or one.preview is None]):
+        if quiet and group[0].outcome == "unchanged" and not group[0].repairs:
+            continue
         yield from _details(group)
     for group in _same_failures(result.targets):
         yield from _failure(group)

@@ -116,3 +116,8 @@ def test_lint_tells_what_branches_would_share(repository: Repository) -> None:
     done = repository.deploy("lint")
     assert "shared-by-branches" in done.stdout
     assert "Deployment/site is an object of site itself, too" in done.stdout
+
+
+def test_a_command_that_runs_no_hooks_takes_nothing_for_them(repository: Repository) -> None:
+    error = repository.error(2, "plan", "prod", "london", "site", "--", "-e", "x=1")
+    assert error["what"] == "`deploy plan` runs no hooks"

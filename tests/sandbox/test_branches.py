@@ -13,7 +13,8 @@ import pytest
 from deployer.model.branches import branched, label
 from deployer.sandbox.layout import INGRESS_PORT
 from tests.sandbox.apps import hook, workload
-from tests.sandbox.helpers import Project, with_image, write_yaml
+from tests.sandbox.helpers import Project, only, with_image, write_yaml
+from tests.sandbox.region import eventually
 from tests.sandbox.route53 import Zone, zone_of_its_own
 from tests.sandbox.surroundings import Json, Put, ask, unique
 
@@ -106,6 +107,27 @@ def test_a_branch_lives_beside_its_app_and_goes_without_a_trace(rich: Project, z
     assert everything(project, zone) == before
 
 
+def test_a_first_deployment_that_fails_leaves_no_claim(project: Project) -> None:
+    project.stage["Branches"] = {}
+    template = {"metadata": {"name": "disk"}, "spec": CLAIMED}
+    stateful = workload("StatefulSet", "exit 1", replicas=1, serviceName="x", volumeClaimTemplates=[template])
+    stateful["spec"]["template"]["spec"]["containers"][0]["image"] = "{{ BaseImage }}-not"
+    only(project, stateful)
+    project.stage["Rollout"] |= {"Timeout": 10}
+    project.write()
+    before = project.cluster.snapshot()
+    done = project.run("local", "london", project.name, "--branch", "broken", "--json").expect(1)
+    assert done.target["outcome"] == "uninstalled"
+    path = f"/api/v1/namespaces/{project.cluster.name}/persistentvolumeclaims"
+
+    def claims() -> list[str]:
+        items = project.cluster.request("GET", path)["items"]
+        return [one["metadata"]["name"] for one in items if one["metadata"]["name"].startswith(f"disk-{project.name}-")]
+
+    assert eventually(lambda: claims() == [], 30)
+    assert eventually(lambda: project.cluster.snapshot() == before, 30)
+
+
 def test_what_has_expired_goes_and_what_was_deployed_again_stays(project: Project) -> None:
     project.stage["Branches"] = {}
     project.deploy().expect(0)
@@ -134,8 +156,9 @@ def test_what_has_expired_goes_and_what_was_deployed_again_stays(project: Projec
     for branch in ("renewed", "fresh", "fresh"):  # the second time there is nothing
         branches(project, "delete", "local", "london", project.name, branch, "--yes")
     assert project.cluster.snapshot() == before
-    errors = branches(project, "delete", "local", "london", "nothing", "fresh", code=2)["errors"]
-    assert "has no branch fresh of nothing" in errors[0]["what"]
+    unknown = project.run("branches", "delete", "local", "london", "nothing", "fresh", "--yes", "--json").expect(0)
+    assert unknown.document["targets"] == []
+    assert "local has no branch fresh of nothing" in unknown.stderr
 
 
 def test_the_commands_of_an_app_take_its_branches(project: Project) -> None:

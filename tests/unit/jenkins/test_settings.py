@@ -45,6 +45,7 @@ def test_the_example_is_read_and_fits_its_schema() -> None:
         ('Jenkins: {Wrapper: ""}', "Jenkins.Wrapper must be a line of text"),
         ('Jenkins: {Schedule: "H 3\\n* * *"}', "Jenkins.Schedule must be a line of text"),
         ("Jenkins: {Approvers: ['a,b']}", "Jenkins.Approvers must be a list of names"),
+        ("Jenkins: {Repository: {Url: 'https://a:b@x/y'}}", "Jenkins.Repository.Url holds a password"),
         ("Jenkins: {KeepBuilds: 0}", "Jenkins.KeepBuilds must be 1 or more"),
     ],
 )

@@ -11,12 +11,12 @@ from typing import Any, cast
 import pytest
 
 from deployer.config.releases import Release
-from deployer.errors import ConfigurationError, DeployError, HeldError, UnreachableError, UsageError
+from deployer.errors import ConfigurationError, DeployError, HeldError, UnreachableError
 from deployer.execute.services import Services
 from deployer.execute.work import RegionPorts
 from deployer.model import App, DeploymentRecord, Holder, Json, ObjectKey, Settings, Target
 from deployer.model.status import ReleaseHead
-from deployer.pipeline.branches import Branches, choose, find_branches, refuse_renewed
+from deployer.pipeline.branches import Branches, absent, choose, find_branches, refuse_renewed
 from deployer.pipeline.removal import RemovalRequest, Removing
 from tests.fakes import FakeCluster, FakeLocks, FakeProber, FakeReleases, RecordingSink, make_revision
 
@@ -213,12 +213,9 @@ def test_a_branch_that_nobody_knows() -> None:
     world.has("shop@feature/x")
     world.has("shop@feature/y", "seoul")
     world.has("api@z")
-    with pytest.raises(UsageError, match="dev has no branch feature/z of shop") as caught:
-        choose(world.find(), "shop@feature/z", REGIONS, {})
-    assert caught.value.hint == "it has feature/x, feature/y"
-    with pytest.raises(UsageError, match="dev has no branch z of web") as caught:
-        choose(world.find(), "web@z", REGIONS, {})
-    assert caught.value.hint == "`deploy branches list dev` shows them all"
+    assert choose(world.find(), "shop@feature/z", REGIONS, {}) == ([], [])
+    assert absent(world.find(), "shop@feature/z") == "dev has no branch feature/z of shop; it has feature/x, feature/y"
+    assert absent(world.find(), "web@z") == "dev has no branch z of web; `deploy branches list dev` shows them all"
 
 
 def test_nobody_knows_what_is_in_a_region_out_of_reach() -> None:

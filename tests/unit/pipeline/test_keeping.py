@@ -81,7 +81,8 @@ class Scene:
         found = []
         for what, revision, until in self.releases.done:
             assert what == "keep"
-            found.append((revision, until and timedelta(minutes=round((until - NOW) / timedelta(minutes=1)))))
+            minutes = until and round((until - datetime.now(UTC)) / timedelta(minutes=1))
+            found.append((revision, until and timedelta(minutes=minutes)))
         return found
 
     # --- execute.services.Services

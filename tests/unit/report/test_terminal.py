@@ -54,6 +54,17 @@ def test_the_table_aligns_its_columns() -> None:
     assert third.index("rolled back") == first.index("OUTCOME")
 
 
+def test_of_many_apps_those_that_are_unchanged_have_their_line_and_no_more() -> None:
+    def app(name: str, **fields: object) -> TargetResult:
+        return replace(GOOD, target=Target("prod", "london", name), reasons=(name,), **fields)  # type: ignore[arg-type]
+
+    same = [app(f"app{number}", outcome="unchanged") for number in range(4)]
+    told = report(*same, app("web"))
+    assert "app3 in london" not in told
+    assert "web in london" in told
+    assert "app2 in london" in report(*same[:3])
+
+
 def test_a_long_list_of_changes_is_shortened_and_says_so() -> None:
     assert "key11\n" in report(GOOD)
     assert "key12" not in report(GOOD)
