@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.stub import Stubber
 
 from deployer.adapters.aws import eks_token
 from deployer.adapters.aws.account import StsAccount, account_in, region_in
@@ -380,6 +381,13 @@ CLUSTER = {
         "version": "1.34",
     }
 }
+
+
+def test_the_question_for_a_cluster_and_its_answer_are_as_botocores_model_has_them(session: Session) -> None:
+    with Stubber(session.client("eks")) as stub:
+        stub.add_response("describe_cluster", CLUSTER, {"name": "prod"})
+        assert Eks(session).cluster("prod").endpoint == "https://abc.eks"
+        stub.assert_no_pending_responses()
 
 
 def test_a_clusters_kubeconfig_holds_no_secret_and_runs_our_plugin(aws: FakeAws, session: Session) -> None:
