@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from deployer.errors import DeployError
+from deployer.errors import DeployError, Location
 from deployer.events import Sink
 from deployer.execute.everywhere import Failure
 from deployer.execute.images import StoredImage, WantedImage, copy_images, provide_images
@@ -40,11 +40,19 @@ def images_for(
         provided = provide_images(list(wanted.values()), services.builder(), sink, no_cache=no_cache)
         for target, image in zip(wanted, provided, strict=True):
             if isinstance(image, DeployError):
-                failures.append((target, image))
+                failures.append((target, _of_app(target, image)))
                 del images[target]
             else:
                 images[target] = image
     return images, failures
+
+
+def _of_app(target: Target, error: DeployError) -> DeployError:
+    """The error with its app named: many may be built at a time."""
+    for leaf in error.leaves():
+        if not isinstance(leaf.where, Location) and not str(leaf.where or "").startswith(f"{target.app}:"):
+            leaf.where = f"{target.app}: {leaf.where}" if leaf.where else f"{target.app}: its image"
+    return error
 
 
 def _copied(observation: Observation) -> tuple[StoredImage, StoredImage] | None:
