@@ -12,6 +12,7 @@ from deployer.config.nodes import Path, locate, show_path
 from deployer.config.validation import show_value, validate
 from deployer.errors import ConfigurationError, raise_all
 from deployer.model import DockerSpec, Image
+from deployer.model.basics import FROM_ENVIRONMENT
 
 _PATH: Path = ("Docker",)
 _IN_THE_IMAGE = ("Dockerfile", "Files", "Args")
@@ -46,11 +47,14 @@ def evaluate(evaluator: Evaluator) -> DockerSpec | None:
 
 def refuse_secrets(secrets: frozenset[str] | set[str], what: str, where: Any) -> ConfigurationError:
     """The error for a secret in a text that becomes part of the image."""
+    outside = all(name.startswith(FROM_ENVIRONMENT) for name in secrets)
     return ConfigurationError(
-        f"{what} holds a secret",
+        f"{what} holds {'what may be a secret' if outside else 'a secret'}",
         where=where,
         why=f"{', '.join(sorted(secrets)[:3])} would be readable by everybody who can pull the image",
-        hint="give it to the container's env in Helm; for the build itself use Docker.Secrets "
+        hint="if it is none, give it on the command line: --version VERSION, or -e KEY=VALUE"
+        if outside
+        else "give it to the container's env in Helm; for the build itself use Docker.Secrets "
         "(RUN --mount=type=secret); what is no secret belongs in a plain layer of group_vars",
     )
 

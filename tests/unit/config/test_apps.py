@@ -271,3 +271,16 @@ def test_files_of_the_context_are_rendered_without_secrets(load_one: LoadOne) ->
 def test_the_stages_file_of_the_fixture_is_what_the_tests_think() -> None:
     assert "VALUES1" in STAGE
     assert "DockerHash" in APP
+
+
+def test_a_variable_of_the_environment_in_an_image_may_be_a_secret(
+    load_one: LoadOne, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUILD", "17")
+    app = 'Environments: [prod.london]\nVersion: "1"\nDocker: {Dockerfile: "FROM x:{{ lookup(\'env\', \'BUILD\') }}"}\n'
+    with pytest.raises(DeployError) as caught:
+        load_one({"apps/myapp.yml": f"{app}Helm: [{{kind: A}}]\n"})
+    (error,) = caught.value.leaves()
+    assert error.what == "Docker.Dockerfile holds what may be a secret"
+    assert error.hint is not None
+    assert "--version" in error.hint
