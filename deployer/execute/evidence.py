@@ -19,6 +19,8 @@ _PODS = 6
 _PODS_OF_A_WORKLOAD = 3
 _CONTAINERS = 8
 _EVENTS = 20
+_SECOND = len("2026-11-21T07:09:05")
+_REVISION = "deployment.kubernetes.io/revision"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -80,15 +82,20 @@ class _Collector:
 
     def _events(self, workloads: Sequence[WorkloadState], pods: Sequence[Json]) -> tuple[str, ...]:
         uids = [uid(pod) for pod in pods]
+        began: dict[str | None, str] = {}
         for workload in workloads:
             live = self._try(None, self._cluster.get, workload.key)
             if live is None:
                 continue
             uids.append(uid(live))
             if workload.key.kind == "Deployment":
-                uids += [uid(one) for one in self._replica_sets() if owned_by(one, uid(live))]
+                current = max((one for one in self._replica_sets() if owned_by(one, uid(live))), key=_age, default=None)
+                if current is not None:
+                    uids.append(uid(current))
+                    began[uid(live)] = str(current["metadata"].get("creationTimestamp") or "")
         known = [one for one in uids if one]
-        return event_lines(self._try((), self._cluster.events, self._namespace, known) if known else ())
+        found = self._try((), self._cluster.events, self._namespace, known) if known else ()
+        return event_lines(one for one in found if _when(one)[:_SECOND] >= began.get(_subject(one), "")[:_SECOND])
 
     def _replica_sets(self) -> Sequence[Json]:
         return self._try((), self._cluster.list, "apps/v1", "ReplicaSet", self._namespace)
@@ -110,6 +117,19 @@ def _telling_pods(workloads: Sequence[WorkloadState]) -> list[PodState]:
         unready = sorted((pod for pod in workload.pods if not pod.ready), key=lambda pod: severity[pod.verdict])
         pods += unready[:_PODS_OF_A_WORKLOAD]
     return sorted(pods, key=lambda pod: severity[pod.verdict])[:_PODS]
+
+
+def _age(replica_set: Json) -> tuple[int, str]:
+    """What the newest of a Deployment's ReplicaSets has most of: the one that is rolled out."""
+    metadata = replica_set["metadata"]
+    number = str((metadata.get("annotations") or {}).get(_REVISION))
+    return int(number) if number.isdecimal() else 0, str(metadata.get("creationTimestamp") or "")
+
+
+def _subject(event: Json) -> str | None:
+    """The uid of what an event is about."""
+    found = (event.get("involvedObject") or event.get("regarding") or {}).get("uid")
+    return found if isinstance(found, str) else None
 
 
 def _is_well(status: Json) -> bool:

@@ -277,7 +277,7 @@ def test_a_variable_of_the_environment_in_an_image_may_be_a_secret(
     load_one: LoadOne, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BUILD", "17")
-    app = 'Environments: [prod.london]\nVersion: "1"\nDocker: {Dockerfile: "FROM x:{{ lookup(\'env\', \'BUILD\') }}"}\n'
+    app = "Environments: [prod.london]\nVersion: \"1\"\nDocker: {Dockerfile: \"FROM x:{{ lookup('env', 'BUILD') }}\"}\n"
     with pytest.raises(DeployError) as caught:
         load_one({"apps/myapp.yml": f"{app}Helm: [{{kind: A}}]\n"})
     (error,) = caught.value.leaves()

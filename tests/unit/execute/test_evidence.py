@@ -109,6 +109,32 @@ def test_events_are_asked_for_the_workload_its_replica_sets_and_pods() -> None:
     assert cluster.uids == ["web-1-uid", "web-uid", "rs-uid"]
 
 
+def test_what_an_earlier_rollout_was_told_of_is_no_evidence_of_this_one() -> None:
+    def replica_set(name: str, revision: str, made: str) -> Json:
+        owner = [{"uid": "web-uid", "controller": True}]
+        metadata = {"name": name, "uid": f"uid-{name}", "creationTimestamp": made, "ownerReferences": owner}
+        metadata["annotations"] = {"deployment.kubernetes.io/revision": revision}
+        return {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": metadata}
+
+    def scaled(uid: str, message: str, when: str) -> Json:
+        about = {"kind": "Deployment", "name": "web", "uid": uid}
+        return {"type": "Normal", "message": message, "lastTimestamp": when, "involvedObject": about}
+
+    class Owning(Cluster):
+        def list(self, *_: Any, **__: Any) -> Sequence[Json]:
+            older, newer = "2026-11-21T07:00:00Z", "2026-11-21T08:00:00Z"
+            return [replica_set("web-1", "9", older), replica_set("web-2", "10", newer)]
+
+    cluster = Owning({WEB: deployment(2)})
+    cluster.told = [
+        scaled("web-uid", "Scaled up web-1", "2026-11-21T07:00:01Z"),
+        scaled("web-uid", "Scaled up web-2", "2026-11-21T08:00:00Z"),
+    ]
+    assert collect(cluster, "default", [failed("web-2")]).events == ("Normal  Deployment/web: Scaled up web-2",)
+    assert "uid-web-2" in cluster.uids
+    assert "uid-web-1" not in cluster.uids
+
+
 @pytest.mark.parametrize("error", [UnreachableError("no answer"), RuntimeError("a defect"), KeyError("x")])
 def test_nothing_that_goes_wrong_hides_the_failure(error: Exception) -> None:
     def react(_: FakeCluster) -> None:
