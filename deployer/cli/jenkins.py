@@ -50,9 +50,9 @@ def generate(
     target = out if out is not None else repository.root / settings.directory
     if check:
         differ = differing(target, made)
-        print_answer(
-            "\n".join(f"{target / name}: differs" for name in differ) or f"{target}: as the repository wants it"
-        )
+        lines = [f"{target / name}: {'differs' if (target / name).exists() else 'is missing'}" for name in differ]
+        again = "`deploy jenkins generate` writes them anew"
+        print_answer("\n".join([*lines, again]) if differ else f"{target}: as the repository wants it")
         raise typer.Exit(3 if differ else 0)
     changed = write(target, made, write_file, force=force)
     print_result("\n".join(f"{target / name}: {'written' if name in changed else 'unchanged'}" for name in made))

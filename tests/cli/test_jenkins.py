@@ -33,7 +33,8 @@ def test_check_ends_with_3_where_files_differ_and_writes_nothing(
     changed.write_text(changed.read_text() + "// mine\n")
     missing.unlink()
     assert main(["jenkins", "generate", "--check", "-C", str(example)]) == 3
-    assert capsys.readouterr().out.splitlines() == [f"{changed}: differs", f"{missing}: differs"]
+    told = [f"{changed}: differs", f"{missing}: is missing", "`deploy jenkins generate` writes them anew"]
+    assert capsys.readouterr().out.splitlines() == told
     assert not missing.exists()
     assert main(["jenkins", "generate", "-C", str(example)]) == 0
     assert main(["jenkins", "generate", "--check", "-C", str(example)]) == 0

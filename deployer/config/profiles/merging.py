@@ -125,6 +125,14 @@ class Merger:
             written = [_written(item) for item in ours]
             items = [*ours, *(item for item in theirs if _written(item) not in written)]
             return SequenceNode(tuple(items), stronger.file, stronger.line, stronger.column)
+        for item in theirs if key in CONTAINER_LISTS else ():
+            if isinstance(item, MappingNode) and "name" not in item.entries:
+                raise ConfigurationError(
+                    f"an item of {key} in a profile needs a name",
+                    where=item.location,
+                    why="it says beneath which container it lies",
+                    hint=f'name: "{EACH}" lies beneath each one',
+                )
         named, beneath = self._named(ours, key), self._named(theirs, key)
         if named is None or beneath is None:
             return None

@@ -302,3 +302,13 @@ def test_an_app_without_profiles_is_left_as_it_is(manifests: Any) -> None:
     (one,) = manifests("Profiles: {spot: {Pod: {spec: {a: 1}}}}", APP.replace("Profiles: [spot, high]\n", ""))
     assert "a" not in spec(one)
     assert one.profiles == ()
+
+
+def test_a_container_of_a_profile_needs_a_name(manifests: Any) -> None:
+    with pytest.raises(DeployError) as caught:
+        manifests("Profiles:\n  spot: {Pod: {spec: {containers: [{image: x}]}}}\n  high: {}\n")
+    (error,) = caught.value.leaves()
+    assert (error.what, str(error.where)) == (
+        "an item of containers in a profile needs a name",
+        "group_vars/all.yml:4:36",
+    )
