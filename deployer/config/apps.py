@@ -216,6 +216,9 @@ def overridden(content: MappingNode, settings: Settings) -> dict[str, Any]:
     return fields
 
 
+_REPEATED = {"Tag": "Version", "AppName": "Name"}
+"""Keys whose default is another one."""
+
 _SHAPES: dict[str, tuple[Callable[[str], object], str]] = {
     "Name": (lambda text: bool(text.strip()), "a name"),
     "AppName": (
@@ -261,10 +264,15 @@ def _text(evaluator: Evaluator, key: str, errors: list[DeployError]) -> str | No
     if isinstance(value, str) and accepts(value):
         return value
     hint = "put it in quotes, else 1.10 is read as 1.1" if isinstance(value, float) else None
+    where = entry.location
+    if where.file == DEFAULTS and (source := evaluator.root.entries.get(_REPEATED.get(key, ""))) is not None:
+        where = source.location
+        if any(error.where == where for error in errors):
+            return None
     errors.append(
         ConfigurationError(
             f"{show_path((key,))} must be {'a text' if hint else expected}",
-            where=entry.location,
+            where=where,
             why=None if secrets else f"it is {show_value(value)}",
             hint=hint,
         )

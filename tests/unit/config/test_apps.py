@@ -284,3 +284,17 @@ def test_a_variable_of_the_environment_in_an_image_may_be_a_secret(
     assert error.what == "Docker.Dockerfile holds what may be a secret"
     assert error.hint is not None
     assert "--version" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        ("1.10", ["apps/myapp.yml:1:1: Version must be a text"]),
+        ('"a b"', ["apps/myapp.yml:1:1: Tag must be at most"]),
+    ],
+)
+def test_what_a_default_repeats_is_told_once_where_it_stands(load_one: LoadOne, version: str, told: list[str]) -> None:
+    errors = faults(load_one, f"Version: {version}\nDocker: {{Dockerfile: FROM scratch}}\n{MINIMAL}")
+    assert len(errors) == len(told)
+    for error, beginning in zip(errors, told, strict=True):
+        assert f"{error.where}: {error.what}".startswith(beginning)
