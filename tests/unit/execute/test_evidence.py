@@ -111,8 +111,8 @@ def test_events_are_asked_for_the_workload_its_replica_sets_and_pods() -> None:
 
 def test_what_an_earlier_rollout_was_told_of_is_no_evidence_of_this_one() -> None:
     def replica_set(name: str, revision: str, made: str) -> Json:
-        owner = [{"uid": "web-uid", "controller": True}]
-        metadata = {"name": name, "uid": f"uid-{name}", "creationTimestamp": made, "ownerReferences": owner}
+        owner: Json = {"uid": "web-uid", "controller": True}
+        metadata: Json = {"name": name, "uid": f"uid-{name}", "creationTimestamp": made, "ownerReferences": [owner]}
         metadata["annotations"] = {"deployment.kubernetes.io/revision": revision}
         return {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": metadata}
 
