@@ -171,9 +171,8 @@ def test_kinds_that_are_not_built_in_have_their_lists_replaced(bench: Bench) -> 
 
 def _is_served(bench: Bench, definition: Json) -> bool:
     live = bench.live(definition) or {}
-    return any(
-        one["type"] == "Established" and one["status"] == "True" for one in live.get("status", {}).get("conditions", ())
-    )
+    conditions = (live.get("status") or {}).get("conditions") or ()  # null at first
+    return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
 
 
 def budget_of(project: Project) -> Json:
