@@ -24,8 +24,10 @@ _WITHOUT_HOOKS = ("plan", "render", "rollback", "remove", "promote", "recover", 
 """Commands of apps, whose arguments are no options of ansible-playbook."""
 
 _SOON = 0.01
-_TWICE = 0.25  # seconds; the same signal within them is the same wish
 """Seconds after which a signal that came at a bad moment comes once more."""
+
+_TWICE = 0.25
+"""Seconds within which the same signal is the same wish."""
 
 
 class LazyCommands(TyperGroup):

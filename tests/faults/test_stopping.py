@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from signal import SIGTERM
@@ -62,6 +63,7 @@ def test_two_signals_end_it_at_once_also_while_a_cluster_hangs(project: FaultyPr
             with project.proxy("api").failing("stall"):
                 running.signal(SIGTERM)
                 running.wait_for("] rollback")
+                time.sleep(0.3)  # two of a kind in a moment are one
                 running.signal(SIGTERM)
                 done = running.done(8)
             assert watch.orphans == []

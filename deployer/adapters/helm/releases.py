@@ -110,7 +110,7 @@ class HelmReleases:
         The new revision gets `record` in the place of the old one's, also when Helm fails after it has made it. Of a
         pending revision it is then written down that it failed.
         """
-        before = next(iter(self.revisions(name, namespace)), None)
+        before = self._without_copy(name, namespace, to)
         try:
             self._change(
                 "rollback",
@@ -130,6 +130,20 @@ class HelmReleases:
         if before is not None and before.status.startswith("pending"):
             self._storage.fail(name, namespace, before.number)  # no history shall call it pending for ever
         return made
+
+    def _without_copy(self, name: str, namespace: str, to: int) -> Revision | None:
+        """The newest revision, once a rollback that was cut off is forgotten.
+
+        Helm takes away what the newest revision has and the next one has not. What a rollback was making is the copy of
+        an old revision, and knows nothing of what the one that was to be left has brought into the cluster.
+        """
+        newest, *older = self.revisions(name, namespace) or [None]
+        if newest is None or not older or newest.number == to or newest.before:
+            return newest
+        if newest.status != "pending-rollback":
+            return newest
+        self._storage.drop(name, namespace, newest.number)
+        return older[0]
 
     def uninstall(self, name: str, namespace: str, *, timeout: float) -> None:
         """Remove the release; what is annotated to be kept (claimed volumes) stays. No release is no error."""

@@ -109,6 +109,10 @@ class Storage:
         for secret in sorted(self._stored(name, namespace), key=_number):
             self._secrets.delete(ObjectKey("v1", "Secret", namespace, secret["metadata"]["name"]))
 
+    def drop(self, name: str, namespace: str, revision: int) -> None:
+        """Delete one revision."""
+        self._secrets.delete(_secret_key(name, namespace, revision))
+
     def fail(self, name: str, namespace: str, revision: int) -> bool:
         """Make a pending revision a failed one, as Helm itself does when it is stopped; whether it was pending."""
         for secret in self._stored(name, namespace):

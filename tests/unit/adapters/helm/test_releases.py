@@ -317,7 +317,18 @@ def test_repair(secrets: Secrets, command: list[str] | None, done: str | None, t
     assert (result is None) if done is None else done in (result or "")
     assert [call["argv"][: len(command or ())] for call in helm.calls] == ([command] if command else [])
     if done is not None and done != "uninstalled":
-        assert made.revisions("app", NAMESPACE)[0].status == "failed"
+        assert not made.revisions("app", NAMESPACE)[0].status.startswith("pending")
+
+
+def test_a_rollback_that_was_cut_off_is_forgotten_before_the_next(tmp_path: Path) -> None:
+    """Helm compares with the newest revision: the copy of an old one hides what the one after that has brought."""
+    secrets = history(("superseded", True), ("deployed", False), ("pending-rollback", False))
+    made = adapter(Helm(tmp_path, ""), secrets, directory=tmp_path)
+    made.rollback("app", NAMESPACE, 1, timeout=5)
+    assert [(one.number, one.status) for one in made.revisions("app", NAMESPACE)] == [
+        (2, "deployed"),
+        (1, "superseded"),
+    ]
 
 
 def test_what_a_repair_brings_back_is_told_as_a_repair(tmp_path: Path) -> None:
