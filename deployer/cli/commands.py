@@ -40,12 +40,6 @@ COMMANDS: dict[str, Command] = {
     "doctor": Command("doctor", "Show what is missing on this machine, and how to get it."),
 }
 
-RESERVED_NAMES = frozenset(COMMANDS) | {
-    "rollback", "remove", "adopt", "unlock", "history", "status", "recover", "promote", "dns", "secrets", "lint",
-    "explain", "init", "branches", "jenkins",
-}  # fmt: skip
-"""Names that no stage and no app may have: `deploy` would take them for a command."""
-
 
 def other_command(stage: str) -> str:
     """What may have been meant where a word was taken for a stage, for want of a command with its name; else empty."""

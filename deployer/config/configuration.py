@@ -105,9 +105,7 @@ class Configuration:
 
     def manifests(self, docker_hash: str | None) -> tuple[Manifest, ...]:
         """The rendered manifests. `docker_hash` is None for an app without a Docker part."""
-        known = {} if docker_hash is None else {"DockerHash": docker_hash}
-        unknown = {"DockerHash": NO_IMAGE} if docker_hash is None else {}
-        return manifests.evaluate(self._make_evaluator(known, unknown), self._library)
+        return manifests.evaluate(self._with_hash(docker_hash), self._library)
 
     def any_manifests(self) -> tuple[Manifest, ...]:
         """The manifests as they are with some content of the image."""
@@ -115,9 +113,12 @@ class Configuration:
 
     def hook_variables(self, docker_hash: str | None) -> Json:
         """What the app's playbooks are given, secrets among it. `docker_hash` as for `manifests`."""
-        known = {} if docker_hash is None else {"DockerHash": docker_hash}
-        unknown = {"DockerHash": NO_IMAGE} if docker_hash is None else {}
-        return hooks.variables(self._make_evaluator(known, unknown), self.target.app)
+        return hooks.variables(self._with_hash(docker_hash), self.target.app)
+
+    def _with_hash(self, docker_hash: str | None) -> Evaluator:
+        if docker_hash is None:
+            return self._make_evaluator({}, {"DockerHash": NO_IMAGE})
+        return self._make_evaluator({"DockerHash": docker_hash}, {})
 
     def render_text(self, text: str, location: Location) -> str:
         """A file of the Docker context rendered; `location` is its first line. Raises for a secret in it."""
@@ -159,17 +160,7 @@ class Configuration:
         return tuple(found.values())
 
     def _own_secrets(self) -> Iterable[tuple[str, Secret]]:
-        settings = self.settings
-        for name, secret in (
-            ("Slack.Token", settings.slack.token),
-            ("Slack.WebhookUrl", settings.slack.webhook_url),
-            ("Webhook.Url", settings.webhook.url),
-            ("Webhook.Secret", settings.webhook.secret),
-            ("GitHub.Token", settings.git_hub.token),
-            ("FingerprintKey", settings.fingerprint_key),
-        ):
-            if secret:
-                yield name, secret
+        yield from self.settings.secrets.items()
         for name, secret in (self.app.docker.secrets if self.app.docker else {}).items():
             yield f"Docker.Secrets.{name}", secret
 
@@ -181,11 +172,10 @@ def evaluator_maker(
 
     Of these it is said why they are not.
     """
-    files = ", ".join(["the app file", *(layer.name for layer in layers)])
+    scope = f"it is in none of {', '.join(['the app file', *(layer.name for layer in layers)])}"
     builtins = variables.builtins(target, inputs.git_commit, inputs.deployment_id)
 
     def make(known: dict[str, str], unavailable: dict[str, str]) -> Evaluator:
-        scope = f"it is in none of {files}"
         return Evaluator(
             root,
             {**builtins, **known},

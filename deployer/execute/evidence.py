@@ -10,8 +10,9 @@ from typing import ParamSpec, TypeVar
 from deployer.execute.ports import Cluster
 from deployer.model import ContainerEvidence, Evidence, Json, ObjectKey, PodState, WorkloadState
 from deployer.plan.readiness.containers import ended
-from deployer.plan.readiness.evidence import clip, owned_by, uid
+from deployer.plan.readiness.evidence import clip, uid
 from deployer.plan.readiness.pods import container_statuses
+from deployer.plan.readiness.workloads import newest_replica_set
 
 LOG_LINES = 20
 _LINE_LENGTH = 1000
@@ -20,7 +21,6 @@ _PODS_OF_A_WORKLOAD = 3
 _CONTAINERS = 8
 _EVENTS = 20
 _SECOND = len("2026-11-21T07:09:05")
-_REVISION = "deployment.kubernetes.io/revision"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -89,7 +89,7 @@ class _Collector:
                 continue
             uids.append(uid(live))
             if workload.key.kind == "Deployment":
-                current = max((one for one in self._replica_sets() if owned_by(one, uid(live))), key=_age, default=None)
+                current = newest_replica_set(live, self._replica_sets())
                 if current is not None:
                     uids.append(uid(current))
                     began[uid(live)] = str(current["metadata"].get("creationTimestamp") or "")
@@ -117,13 +117,6 @@ def _telling_pods(workloads: Sequence[WorkloadState]) -> list[PodState]:
         unready = sorted((pod for pod in workload.pods if not pod.ready), key=lambda pod: severity[pod.verdict])
         pods += unready[:_PODS_OF_A_WORKLOAD]
     return sorted(pods, key=lambda pod: severity[pod.verdict])[:_PODS]
-
-
-def _age(replica_set: Json) -> tuple[int, str]:
-    """What the newest of a Deployment's ReplicaSets has most of: the one that is rolled out."""
-    metadata = replica_set["metadata"]
-    number = str((metadata.get("annotations") or {}).get(_REVISION))
-    return int(number) if number.isdecimal() else 0, str(metadata.get("creationTimestamp") or "")
 
 
 def _subject(event: Json) -> str | None:

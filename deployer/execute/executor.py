@@ -16,7 +16,7 @@ from deployer.execute.hooks import run_hooks
 from deployer.execute.lifted import clear_up, provide
 from deployer.execute.outside import wait_until_healthy
 from deployer.execute.ports import ReleaseRequest
-from deployer.execute.removal import beyond_uninstalling, not_taken_away, take_away
+from deployer.execute.removal import not_taken_away, take_away, uninstall
 from deployer.execute.traffic import DnsTrouble, after_failure, lead_away, lead_back
 from deployer.execute.undo import fail
 from deployer.execute.watch import HookWatch
@@ -110,11 +110,7 @@ class Execution:
             attempt.stop_if_asked()
             self._refuse_stale_plan()
             attempt.about_to_change()
-            leftovers = beyond_uninstalling(work, stored)
-            work.ports.releases.uninstall(work.app.app_name, work.namespace, timeout=work.timeout)
-            for key in leftovers:
-                work.ports.cluster.delete(key)
-            phase.detail = "" if work.target.branch else "claimed volumes are kept"
+            phase.detail = uninstall(work, stored, timeout=work.timeout)
 
     def _new_revision(self) -> int:
         work = self._work

@@ -86,11 +86,19 @@ def take_away(attempt: Attempt, clock: Callable[[], float] = time.monotonic) -> 
             phase.detail = f"{count} ended" if count else "none was left"
 
 
-def beyond_uninstalling(work: Work, revisions: Sequence[Revision]) -> tuple[ObjectKey, ...]:
-    """What Helm would leave of a release, for a branch, of which nothing is kept; nothing for an app itself."""
-    if work.target.branch is None:
-        return ()
-    return look(Place(work.target, work.settings, work.app, work.ports), revisions, everything=True).beyond
+def uninstall(work: Work, revisions: Sequence[Revision], *, timeout: float) -> str:
+    """Take away a release that was never good, by Helm alone; what is to be told of what stays.
+
+    Of a branch nothing is kept, neither of what Helm would leave.
+    """
+    leftovers: tuple[ObjectKey, ...] = ()
+    if work.target.branch is not None:
+        place = Place(work.target, work.settings, work.app, work.ports)
+        leftovers = look(place, revisions, everything=True).beyond
+    work.ports.releases.uninstall(work.app.app_name, work.namespace, timeout=timeout)
+    for key in leftovers:
+        work.ports.cluster.delete(key)
+    return "" if work.target.branch is not None else "claimed volumes are kept"
 
 
 def not_taken_away(attempt: Attempt, error: DeployError) -> TargetResult:

@@ -9,10 +9,9 @@ from deployer.execute.adoption import give_back, giving_back, has_taken
 from deployer.execute.attempt import Attempt
 from deployer.execute.dns.managed import give_old_check_back
 from deployer.execute.evidence import collect
-from deployer.execute.removal import beyond_uninstalling
+from deployer.execute.removal import uninstall
 from deployer.model import Ending, Evidence, Outcome, TargetResult
 
-_KEPT = "; claimed volumes are kept"
 _SHORT = 60.0
 """Seconds for Helm's own part of a way back: it waits for no pods."""
 
@@ -100,11 +99,8 @@ def _go_back(attempt: Attempt) -> tuple[Outcome, str | None]:
             return give_back(attempt, stored)
         if back_to is None:
             with attempt.phases("uninstall") as phase:
-                leftovers = beyond_uninstalling(work, stored)
-                releases.uninstall(name, work.namespace, timeout=_SHORT)
-                for key in leftovers:
-                    work.ports.cluster.delete(key)
-                phase.detail = f"there was no good revision to return to{'' if work.target.branch else _KEPT}"
+                kept = uninstall(work, stored, timeout=_SHORT)
+                phase.detail = "; ".join(filter(None, ("there was no good revision to return to", kept)))
             attempt.revision = None
             return "uninstalled", None
         with attempt.phases("rollback") as phase:

@@ -103,54 +103,53 @@ class Linter:
         check_relations(self._repository, name, findings)
         known = check_environments(self._repository, environments, findings)
         names = tuple(environment for environment, _ in environments)
-        seen: dict[str, Target] = {}
+        seen: dict[str, tuple[Target, Sequence[Manifest]]] = {}
         for environment in dict.fromkeys(known):
             stage, _, region = environment.partition(".")
             target = Target(stage, region, name)
-            takes_branches = self._target(target, content, names)
-            if takes_branches and findings.errors == before:
-                seen.setdefault(stage, target)
-        for target in seen.values():
-            self._branch(target, content)
+            beside = self._target(target, content, names)
+            if beside is not None and findings.errors == before:
+                seen.setdefault(stage, (target, beside))
+        for target, beside in seen.values():
+            self._branch(target, content, beside)
         if findings.errors > before:
             self.result.broken.add(name)
 
-    def _branch(self, target: Target, content: MappingNode) -> None:
-        """What deploying any branch of an app that is well would run into; one region of a stage tells for all."""
+    def _branch(self, target: Target, content: MappingNode, beside: Sequence[Manifest]) -> None:
+        """What deploying any branch of an app that is well would run into; one region of a stage tells for all.
+
+        `beside` are the manifests of the app itself.
+        """
         branch = replace(target, application=named(target.app, _BRANCH))
-        rendered = []
-        for one in (target, branch):
-            place = self._place(one)
-            if place is None:
-                return
-            try:
-                merged = merge([apps.defaults(one, content), *apps.beneath(content, [place.merged, content])])
-                root = MappingNode(merged.entries, content.file, 1, 1)
-                known = {"DockerHash": _ANY_HASH} if "Docker" in root.entries else {}
-                evaluator = self._evaluator(one, root, place, known, {})
-                if one == branch:
-                    home = Location(f"{DIRECTORY}/{BRANCHES}.yml")
-                    settings_of.settings(evaluator, self._repository.root, home)
-                rendered.append(manifests_of.evaluate(evaluator, place.library))
-            except DeployError as error:
-                self.result.findings.error(error, target.environment, home=content.file)
-                return
+        place = self._place(branch)
+        if place is None:
+            return
         try:
-            refuse_shared(branch, rendered[1], rendered[0])
+            merged = merge([apps.defaults(branch, content), *apps.beneath(content, [place.merged, content])])
+            root = MappingNode(merged.entries, content.file, 1, 1)
+            known = {"DockerHash": _ANY_HASH} if "Docker" in root.entries else {}
+            evaluator = self._evaluator(branch, root, place, known, {})
+            settings_of.settings(evaluator, self._repository.root, Location(f"{DIRECTORY}/{BRANCHES}.yml"))
+            rendered = manifests_of.evaluate(evaluator, place.library)
+        except DeployError as error:
+            self.result.findings.error(error, target.environment, home=content.file)
+            return
+        try:
+            refuse_shared(branch, rendered, beside)
         except DeployError as error:
             self.result.findings.error(error, target.environment, home=content.file, rule="shared-by-branches")
 
-    def _target(self, target: Target, content: MappingNode, environments: tuple[str, ...]) -> bool:
-        """One environment; whether branches may be deployed there."""
+    def _target(self, target: Target, content: MappingNode, environments: tuple[str, ...]) -> Sequence[Manifest] | None:
+        """One environment; its manifests where branches may be deployed beside them."""
         findings, environment = self.result.findings, target.environment
         place = self._place(target)
         if place is None:
-            return False
+            return None
         try:
             merged = merge([apps.defaults(target, content), *apps.beneath(content, [place.merged, content])])
         except DeployError as error:
             findings.error(error, environment, home=content.file)
-            return False
+            return None
         root = MappingNode(merged.entries, content.file, 1, 1)
 
         def attempt(step: Callable[[], T]) -> T | None:
@@ -172,7 +171,7 @@ class Linter:
         rendered = attempt(lambda: manifests_of.evaluate(late, place.library))
         if rendered is not None and settings is not None and app is not None:
             self._manifests(target, rendered, settings, app)
-        return settings is not None and settings.branches is not None
+        return rendered if settings is not None and settings.branches is not None else None
 
     def _manifests(self, target: Target, rendered: Sequence[Manifest], settings: Settings, app: App) -> None:
         findings, environment = self.result.findings, target.environment

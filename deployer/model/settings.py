@@ -151,3 +151,16 @@ class Settings:
     plain_keys: tuple[str, ...] = ()
     confirm: bool = False
     branches: BranchSettings | None = None
+
+    @property
+    def secrets(self) -> dict[str, Secret]:
+        """What of them must not be shown, by key (`Slack.Token`)."""
+        found = {
+            "Slack.Token": self.slack.token,
+            "Slack.WebhookUrl": self.slack.webhook_url,
+            "Webhook.Url": self.webhook.url,
+            "Webhook.Secret": self.webhook.secret,
+            "GitHub.Token": self.git_hub.token,
+            "FingerprintKey": self.fingerprint_key,
+        }
+        return {name: secret for name, secret in found.items() if secret}

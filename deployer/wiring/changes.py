@@ -94,18 +94,6 @@ class Changes(Ports):
         without = replace(app, docker=replace(app.docker, download=()))
         return contexts.observe(without, (), configuration.render_text).entries
 
-    def _decrypting_once(self) -> Callable[..., Any]:
-        """SOPS, asked once for what is the same in both states."""
-        known: dict[tuple[bytes, str | None], Any] = {}
-
-        def decrypt(file: Path, *, profile: str | None, config_file: str | None = None) -> Any:
-            key = file.read_bytes(), profile
-            if key not in known:
-                known[key] = self._sops().decrypt(file, profile=profile, config_file=config_file)
-            return known[key]
-
-        return decrypt
-
 
 def _link(names: Sequence[str], root: Path, directory: Path) -> None:
     """What git ignores belongs to this machine (a kubeconfig, secrets of a sandbox), and is the same in both states."""

@@ -184,13 +184,12 @@ class Configurations(Held):
             self._repository,
             stage,
             wanted,
-            decrypt=self._sops().decrypt,
+            decrypt=self._once(self._decrypting_once, "settings"),
             choose_profile=choose_profile,
             branch=branch,
         )
         for one in found.values():
-            secrets = (one.slack.token, one.slack.webhook_url, one.webhook.url, one.webhook.secret, one.fingerprint_key)
-            self._masker.add(secret for secret in secrets if secret)
+            self._masker.add(one.secrets.values())
         return {Target(stage, region, ""): settings for region, settings in found.items()}
 
     def encrypted_file(self, file: SecretFile) -> SopsFile:

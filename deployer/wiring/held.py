@@ -125,6 +125,18 @@ class Held:
 
         return Sops(lambda: self._tool("sops"))
 
+    def _decrypting_once(self) -> Callable[..., Any]:
+        """SOPS, asked once for what several questions have in common."""
+        known: dict[tuple[bytes, str | None], Any] = {}
+
+        def decrypt(file: Path, *, profile: str | None, config_file: str | None = None) -> Any:
+            key = file.read_bytes(), profile
+            if key not in known:
+                known[key] = self._sops().decrypt(file, profile=profile, config_file=config_file)
+            return known[key]
+
+        return decrypt
+
     def _tool(self, name: str) -> Path:
         from deployer import tools
 
