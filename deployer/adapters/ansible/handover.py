@@ -16,6 +16,9 @@ CALLBACKS = Path(__file__).parent / "callbacks"
 REPORT = "DEPLOY_HOOK_REPORT"
 """The environment variable with the file descriptor for what fails; `callbacks/deploy_hook.py` reads it."""
 
+SCRATCH = "ANSIBLE_LOCAL_TEMP"
+"""The environment variable with a run's directory: no other run's processes have it with this value."""
+
 
 @contextmanager
 def named_pipe(directory: Path, content: bytes) -> Iterator[Path]:
@@ -82,7 +85,7 @@ def environment(base: Mapping[str, str], report: int, scratch: Path) -> dict[str
     """
     settings = {
         "ANSIBLE_PIPELINING": "True",
-        "ANSIBLE_LOCAL_TEMP": str(scratch),
+        SCRATCH: str(scratch),
         "ANSIBLE_REMOTE_TEMP": str(scratch),
         "ANSIBLE_KEEP_REMOTE_FILES": "False",
         "ANSIBLE_NO_TARGET_SYSLOG": "True",

@@ -14,8 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
-from deployer.adapters.ansible.handover import environment, named_pipe, variables_text
-from deployer.adapters.process import MemoryDirectory, Stream, TimedOut
+from deployer.adapters.ansible.handover import SCRATCH, environment, named_pipe, variables_text
+from deployer.adapters.process import GRACE, MemoryDirectory, Stream, TimedOut, end_marked
 from deployer.errors import DeploymentFailed
 from deployer.events import OutputLine, Sink
 from deployer.execute.hook_ports import HookRequest
@@ -78,9 +78,15 @@ class AnsibleRunner:
             timeout=request.timeout,
             pass_fds=(report,),
         )
-        with self._registered(stream), stream:
-            for line in stream:
-                output.write(line.text)
+        ended_by_itself = False
+        try:
+            with self._registered(stream), stream:
+                for line in stream:
+                    output.write(line.text)
+            ended_by_itself = not self._stopped
+        finally:
+            if not ended_by_itself:
+                end_marked(SCRATCH, str(scratch), GRACE)
         return stream.returncode if stream.returncode is not None else 1
 
     @contextmanager

@@ -21,6 +21,7 @@ from deployer.adapters.process.child import (
     stop_all,
 )
 from deployer.adapters.process.foreground import run_in_foreground
+from deployer.adapters.process.marked import end_marked
 from deployer.adapters.process.memory import MemoryDirectory
 from deployer.adapters.process.stream import Line, Stream
 
@@ -34,6 +35,7 @@ __all__ = [
     "Stream",
     "TimedOut",
     "end_all",
+    "end_marked",
     "run",
     "run_in_foreground",
     "stop_all",

@@ -123,8 +123,15 @@ def test_a_hook_has_its_time(tmp_path: Path) -> None:
     assert not _sleeping("600")
 
 
-def test_a_stopped_hook_ends_with_all_that_it_started(tmp_path: Path) -> None:
-    (tmp_path / "hook.yml").write_text(play("debug: {msg: READY}", "command: sleep 601"))
+def test_what_left_its_group_has_no_more_time_than_the_hook(tmp_path: Path) -> None:
+    with pytest.raises(DeploymentFailed, match="did not end within 4 s"):
+        run(tmp_path, play("shell: trap '' TERM; setsid sleep 602 & sleep 602"), timeout=4)
+    assert not _sleeping("602")
+
+
+@pytest.mark.parametrize("command", ["sleep 601", "setsid --wait sleep 601"])
+def test_a_stopped_hook_ends_with_all_that_it_started(tmp_path: Path, command: str) -> None:
+    (tmp_path / "hook.yml").write_text(play("debug: {msg: READY}", f"command: {command}"))
     lines, runner, errors = Lines(), AnsibleRunner(tmp_path, Masker()), []
 
     def work() -> None:
@@ -141,9 +148,6 @@ def test_a_stopped_hook_ends_with_all_that_it_started(tmp_path: Path) -> None:
     runner.stop()
     thread.join(20)
     assert "it was stopped" in str(errors[0])
-    deadline = time.monotonic() + 5
-    while _sleeping("601") and time.monotonic() < deadline:
-        time.sleep(0.02)
     assert not _sleeping("601")
 
 
