@@ -16,8 +16,11 @@ Adapters raise these; `cli` turns them into messages and exit codes in one place
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,3 +171,20 @@ def raise_all(errors: Sequence[DeployError]) -> None:
         raise errors[0]
     if errors:
         raise ErrorGroup(errors)
+
+
+def attempt(question: Callable[[], T]) -> T | DeployError:
+    """The answer, or the error in its place. Raises InterruptedBySignal: nothing more is asked then."""
+    try:
+        return question()
+    except InterruptedBySignal:
+        raise
+    except DeployError as error:
+        return error
+
+
+def sure(answer: T | DeployError) -> T:
+    """The answer of `attempt`. Raises the error that is in its place."""
+    if isinstance(answer, DeployError):
+        raise answer
+    return answer

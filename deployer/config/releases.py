@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
 
 from deployer.config import apps, validation, variables
 from deployer.config import settings as settings_of
@@ -18,10 +17,8 @@ from deployer.config.nodes import MappingNode
 from deployer.config.repository import Repository
 from deployer.config.settings import AwsAccess, ChooseProfile
 from deployer.config.templating import Templates
-from deployer.errors import DeployError, Location
+from deployer.errors import DeployError, Location, attempt, sure
 from deployer.model import Secret, Settings, Target
-
-T = TypeVar("T")
 
 _Started = tuple[tuple[Layer, ...], AwsAccess]
 _NOT_NEEDED = "no image is made here"
@@ -58,20 +55,20 @@ def load_releases(
     found: dict[Target, Release | DeployError] = {}
     with LayerReader(repository.root, decrypt, templates, extra=extra, choose_profile=choose_profile) as reader:
         places = dict.fromkeys(map(place_of, targets))
-        started = {place: _attempt(partial(reader.start, *place)) for place in places}
+        started = {place: attempt(partial(reader.start, *place)) for place in places}
         names = dict.fromkeys(target.app for target in targets)
-        contents = {name: _attempt(partial(_app, repository, name)) for name in names}
+        contents = {name: attempt(partial(_app, repository, name)) for name in names}
         validation.prepare(Settings)  # while SOPS works
-        read = {place: _attempt(partial(_contents, reader, start)) for place, start in started.items()}
+        read = {place: attempt(partial(_contents, reader, start)) for place, start in started.items()}
 
         def release(target: Target) -> Release:
             place = place_of(target)
-            content, layers, (_, aws) = _sure(contents[target.app]), _sure(read[place]), _sure(started[place])
+            content, layers, (_, aws) = sure(contents[target.app]), sure(read[place]), sure(started[place])
             tree = merge([apps.defaults(target, content), *layers, content, extra])
             return _release(repository, target, tree, aws, templates)
 
         for target in targets:
-            found[target] = _attempt(partial(release, target))
+            found[target] = attempt(partial(release, target))
         secrets = tuple(secrets_in(reader.decrypted))
     return Releases(found, secrets)
 
@@ -93,19 +90,4 @@ def _app(repository: Repository, name: str) -> MappingNode:
 
 
 def _contents(reader: LayerReader, started: _Started | DeployError) -> list[MappingNode]:
-    return reader.contents(_sure(started)[0])
-
-
-def _attempt(question: Callable[[], T]) -> T | DeployError:
-    """The answer, or the error in its place."""
-    try:
-        return question()
-    except DeployError as error:
-        return error
-
-
-def _sure(answer: T | DeployError) -> T:
-    """The answer; raises the error that is in its place."""
-    if isinstance(answer, DeployError):
-        raise answer
-    return answer
+    return reader.contents(sure(started)[0])

@@ -5,10 +5,9 @@ SOPS is asked first and works in processes of its own; apps are read, and what i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
 
 from deployer.config import apps, validation, variables
 from deployer.config.branches import check_allowed, check_place, place_of
@@ -23,11 +22,9 @@ from deployer.config.settings import AwsAccess, ChooseProfile
 from deployer.config.sharing import refuse_shared
 from deployer.config.stages import settings_alone
 from deployer.config.templating import Templates
-from deployer.errors import DeployError, raise_all
+from deployer.errors import DeployError, attempt, raise_all, sure
 from deployer.model import Secret, Settings, Target
 from deployer.model.branches import named
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -92,12 +89,12 @@ def load_each(
         branches = [target for target in targets if target.branch and manifests]
         beside = [one for target in branches for one in (_beside(target), _any_branch(target))]
         places = dict.fromkeys(map(place_of, [*targets, *beside]))
-        started = {place: _attempt(partial(reader.start, *place)) for place in places}
+        started = {place: attempt(partial(reader.start, *place)) for place in places}
         names = dict.fromkeys(target.app for target in targets)
-        contents = {name: _attempt(partial(_app_content, repository, name, manifests=manifests)) for name in names}
+        contents = {name: attempt(partial(_app_content, repository, name, manifests=manifests)) for name in names}
         _prepare([one for one in contents.values() if not isinstance(one, DeployError)], templates)
         read = {
-            place: start if isinstance(start, DeployError) else _attempt(partial(_group_vars, reader, start[0], extra))
+            place: start if isinstance(start, DeployError) else attempt(partial(_group_vars, reader, start[0], extra))
             for place, start in started.items()
         }
 
@@ -105,19 +102,18 @@ def load_each(
             place = place_of(target)
             start, group, content = started[place], read[place], contents[target.app]
             raise_all([one for one in (group, content) if isinstance(one, DeployError)])
-            assert not isinstance(start, DeployError)  # noqa: S101 -- for the type checker: as the group then
-            assert not isinstance(group, DeployError)  # noqa: S101
-            assert not isinstance(content, DeployError)  # noqa: S101
-            return _configuration(repository, target, reader, start, group, content, inputs, manifests)
+            return _configuration(
+                repository, target, reader, sure(start), sure(group), sure(content), inputs, manifests
+            )
 
         configurations: list[Configuration] = []
         failures: list[tuple[Target, DeployError]] = []
         for target in targets:
-            loaded = _attempt(partial(configuration, target))
+            loaded = attempt(partial(configuration, target))
             if not isinstance(loaded, DeployError) and target in branches:
-                loaded = _attempt(partial(_findable, loaded, reader, started[place_of(_any_branch(target))]))
+                loaded = attempt(partial(_findable, loaded, reader, started[place_of(_any_branch(target))]))
             if not isinstance(loaded, DeployError) and target in branches:
-                loaded = _attempt(partial(_apart, loaded, _attempt(partial(configuration, _beside(target)))))
+                loaded = attempt(partial(_apart, loaded, attempt(partial(configuration, _beside(target)))))
             if isinstance(loaded, DeployError):
                 failures.append((target, loaded))
             else:
@@ -189,13 +185,6 @@ def _configuration(
     if manifests:
         check_allowed(target, configuration.settings)
     return configuration
-
-
-def _attempt(step: Callable[[], T]) -> T | DeployError:
-    try:
-        return step()
-    except DeployError as error:
-        return error
 
 
 def _app_content(repository: Repository, name: str, *, manifests: bool) -> MappingNode:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
-from deployer.errors import DeployError, InterruptedBySignal, raise_all
+from deployer.errors import DeployError, attempt, raise_all
 from deployer.execute.parallel import values_of
 from deployer.model import Target
 
@@ -40,7 +40,7 @@ class Answers(Generic[T]):
 
 def ask_each(questions: Sequence[Question[T]]) -> Answers[T]:
     """Ask the questions, many at once. Raises nothing but a signal."""
-    answers = values_of([partial(_attempt, question) for _, question in questions], at_once=_AT_ONCE)
+    answers = values_of([partial(attempt, question) for _, question in questions], at_once=_AT_ONCE)
     failures = [
         (target, answer)
         for (target, _), answer in zip(questions, answers, strict=True)
@@ -79,15 +79,6 @@ def refuse(targets: Sequence[Target], failures: Sequence[Failure], command_for: 
         if command_for is not None and (others := _others(targets, all_regions, failed, command_for)):
             errors[-1].hint = f"{errors[-1].hint}\n{others}" if errors[-1].hint else others
     raise_all(errors)
-
-
-def _attempt(question: Callable[[], T]) -> T | DeployError:
-    try:
-        return question()
-    except InterruptedBySignal:
-        raise
-    except DeployError as error:
-        return error
 
 
 def _others(targets: Sequence[Target], regions: Sequence[str], failed: set[str], command_for: CommandFor) -> str | None:
