@@ -69,7 +69,8 @@ class Owned:
 
     @cached_property
     def _texts(self) -> frozenset[str]:
-        return frozenset(self._origin.manifests if self._origin else ())
+        origin = self._origin
+        return frozenset(origin.manifests if origin and not origin.is_unfinished_rollback else ())
 
     @cached_property
     def _members(self) -> dict[tuple[str, str | None, str], Json]:

@@ -111,9 +111,19 @@ class Revision:
         """The id of the deployment that this revision is of; for a rollback, of the one that it restored."""
         return (self.record.restores or self.record.deployment_id) if self.record else self.deployment_id
 
+    @property
+    def is_helms_rollback(self) -> bool:
+        """Whether Helm made it as the copy of an old one: it describes it so, also when it gave up."""
+        return self.description.startswith("Rollback")
+
+    @property
+    def is_unfinished_rollback(self) -> bool:
+        """Whether it is a rollback that ended halfway: `manifest` is then what it came upon and what it has brought."""
+        return self.status == "pending-rollback" or (self.status == "failed" and self.is_helms_rollback)
+
     def objects(self) -> tuple[Json, ...]:
-        """The manifests as objects, read from Helm's rendered YAML for a release made by others."""
-        if self.manifests:
+        """The manifests as objects, read from Helm's rendered YAML where that knows more, or the release is others'."""
+        if self.manifests and not self.is_unfinished_rollback:
             return tuple(json.loads(text) for text in self.manifests)
         import yaml
 

@@ -10,8 +10,6 @@ from deployer.plan.readiness import RUNNING
 
 _DONE: dict[str | None, Standing] = {"rollback": "restored", "promote": "promoted", "adopt": "adopted"}
 _HOOK = "helm.sh/hook"
-_ROLLBACK = "Rollback"
-"""How Helm begins its description of a revision that it made by rolling back."""
 
 
 def release_status(
@@ -78,7 +76,7 @@ def _action(revision: Revision) -> str | None:
     """What made it; a revision of another tool's that was brought back has no record of ours."""
     if revision.record is not None:
         return revision.record.action
-    return "rollback" if revision.description.startswith(_ROLLBACK) else None
+    return "rollback" if revision.is_helms_rollback else None
 
 
 def _is_hook(content: Json) -> bool:

@@ -344,6 +344,31 @@ def test_a_failed_hook_is_a_failed_deployment(bench: Bench) -> None:
         bench.upgrade(config(), hook)
 
 
+@pytest.mark.parametrize("again", ["rollback", "upgrade"])
+def test_nothing_is_left_after_a_rollback_that_helm_gave_up(bench: Bench, again: str) -> None:
+    """What the revision before it has brought, and what the rollback itself has, goes with the next change."""
+    fixed = config("fixed") | {"immutable": True}
+    bench.upgrade(config("shared", a="1"), config("old"), fixed)
+    bench.upgrade(config("shared", a="1", b="2"), config("new"), by="d-2")
+    assert bench.cluster.create(fixed | {"data": {"a": "9"}})
+    with pytest.raises(DeployError, match="fixed"):
+        bench.releases.rollback("app", bench.namespace, 1, timeout=60)
+    assert bench.revisions()[0].status == "failed"
+    assert bench.live(config("new"))
+    bench.cluster.delete(bench.key(fixed))
+    if again == "rollback":
+        bench.releases.rollback("app", bench.namespace, 1, timeout=60)
+        assert bench.live(config("old"))
+        assert bench.live(fixed)
+        assert bench.settled(config("shared", a="1"))["data"] == {"a": "1"}
+    else:
+        bench.upgrade(config("shared", a="3"), by="d-4")
+        assert not bench.live(config("old"))
+        assert not bench.live(fixed)
+        assert bench.settled(config("shared", a="3"))["data"] == {"a": "3"}
+    assert not bench.live(config("new"))
+
+
 def test_a_missing_namespace_is_named(bench: Bench) -> None:
     bench.namespace = "does-not-exist"
     with pytest.raises(ConfigurationError, match="namespace does not exist"):

@@ -1,4 +1,4 @@
-"""The manifest text that Helm keeps with a revision, brought to APIs that the cluster still has."""
+"""The manifest text that Helm keeps with a revision, written anew: for other APIs, for another state of the cluster."""
 
 from __future__ import annotations
 
@@ -16,7 +16,26 @@ def converted(manifest: str, convert: Callable[[Json], Json]) -> str:
     results = [convert(copy.deepcopy(document)) for document in documents]
     if results == documents:
         return manifest
-    return "".join(f"---\n{json.dumps(result, ensure_ascii=False)}\n" for result in results)
+    return _text(results)
+
+
+def rebased(manifest: str, base: str) -> str:
+    """The documents of `base`, and those of `manifest` whose objects it has not; the same text when that is all."""
+    documents, ground = _load(manifest), _load(base)
+    there = {_identity(document) for document in ground}
+    results = ground + [document for document in documents if _identity(document) not in there]
+    return manifest if results == documents else _text(results)
+
+
+def _identity(document: Json) -> tuple[str, ...]:
+    """What Helm knows an object by: its group without the version (pkg/kube/resource.go), kind and name."""
+    metadata = document.get("metadata") or {}
+    group = str(document.get("apiVersion")).rpartition("/")[0]
+    return group, str(document.get("kind")), str(metadata.get("namespace") or ""), str(metadata.get("name"))
+
+
+def _text(documents: list[Json]) -> str:
+    return "".join(f"---\n{json.dumps(document, ensure_ascii=False)}\n" for document in documents)
 
 
 def _load(text: str) -> list[Json]:

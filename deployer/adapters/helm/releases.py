@@ -110,7 +110,7 @@ class HelmReleases:
         The new revision gets `record` in the place of the old one's, also when Helm fails after it has made it. Of a
         pending revision it is then written down that it failed.
         """
-        before = self._without_copy(name, namespace, to)
+        before = self._newest(name, namespace)
         try:
             self._change(
                 "rollback",
@@ -121,9 +121,9 @@ class HelmReleases:
             )
         except DeployError:
             with contextlib.suppress(DeployError):
-                newest = self.revisions(name, namespace)[0].number
-                if before is not None and newest > before.number:
-                    self._storage.attribute(name, namespace, newest, record)
+                left = self._newest(name, namespace)
+                if left is not None and before is not None and left.number > before.number:
+                    self._storage.attribute(name, namespace, left.number, record)
             raise
         made = self.revisions(name, namespace)[0].number
         self._storage.attribute(name, namespace, made, record)
@@ -131,19 +131,19 @@ class HelmReleases:
             self._storage.fail(name, namespace, before.number)  # no history shall call it pending for ever
         return made
 
-    def _without_copy(self, name: str, namespace: str, to: int) -> Revision | None:
-        """The newest revision, once a rollback that was cut off is forgotten.
+    def _newest(self, name: str, namespace: str) -> Revision | None:
+        """The newest revision; where it is a rollback that ended halfway, its manifest is made what is in the cluster.
 
-        Helm takes away what the newest revision has and the next one has not. What a rollback was making is the copy of
-        an old revision, and knows nothing of what the one that was to be left has brought into the cluster.
+        Helm takes away what the newest revision has and the next one has not. A rollback's revision is the copy of an
+        old one, and knows nothing of what the one that was to be left has brought.
         """
-        newest, *older = self.revisions(name, namespace) or [None]
-        if newest is None or not older or newest.number == to or newest.before:
-            return newest
-        if newest.status != "pending-rollback":
-            return newest
-        self._storage.drop(name, namespace, newest.number)
-        return older[0]
+        revisions = self.revisions(name, namespace)
+        if not revisions:
+            return None
+        newest = revisions[0]
+        if newest.is_unfinished_rollback and not newest.before and len(revisions) > 1:
+            self._storage.rebase(name, namespace, newest.number, revisions[1].number)
+        return newest
 
     def uninstall(self, name: str, namespace: str, *, timeout: float) -> None:
         """Remove the release; what is annotated to be kept (claimed volumes) stays. No release is no error."""

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Protocol
 
+from deployer.adapters.helm.conversion import rebased
 from deployer.adapters.helm.encoding import (
     DEPLOYMENT_ID,
     ENDED,
@@ -109,9 +110,14 @@ class Storage:
         for secret in sorted(self._stored(name, namespace), key=_number):
             self._secrets.delete(ObjectKey("v1", "Secret", namespace, secret["metadata"]["name"]))
 
-    def drop(self, name: str, namespace: str, revision: int) -> None:
-        """Delete one revision."""
-        self._secrets.delete(_secret_key(name, namespace, revision))
+    def rebase(self, name: str, namespace: str, revision: int, onto: int) -> None:
+        """Give a revision the manifest of another one, and what only itself has. Once more changes nothing."""
+        secrets = {_number(secret): secret for secret in self._stored(name, namespace)}
+        release, base = (unpack(secrets[number]) if number in secrets else None for number in (revision, onto))
+        if release and base:
+            manifest = rebased(str(release.get("manifest") or ""), str(base.get("manifest") or ""))
+            if manifest != release.get("manifest"):
+                self._rewrite(secrets[revision], release | {"manifest": manifest})
 
     def fail(self, name: str, namespace: str, revision: int) -> bool:
         """Make a pending revision a failed one, as Helm itself does when it is stopped; whether it was pending."""
@@ -119,9 +125,11 @@ class Storage:
             release = unpack(secret)
             if not release or release.get("version") != revision:
                 continue
-            if not str(release.get("info", {}).get("status", "")).startswith("pending"):
+            status = str(release.get("info", {}).get("status", ""))
+            if not status.startswith("pending"):
                 return False
-            release["info"] |= {"status": "failed", "description": "Interrupted; marked as failed by deploy"}
+            what = "Rollback interrupted" if status == "pending-rollback" else "Interrupted"
+            release["info"] |= {"status": "failed", "description": f"{what}; marked as failed by deploy"}
             self._rewrite(secret, release, {"status": "failed"})
             return True
         return False

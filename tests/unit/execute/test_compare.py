@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 import pytest
@@ -123,6 +124,16 @@ def test_a_preview_knows_what_the_deployed_revision_said() -> None:
 
 def test_a_rollback_goes_on_from_the_newest_revision_whatever_became_of_it() -> None:
     assert asked_after(revision(3, "failed"), revision(2), rollback=True) == [text_of("3")]
+
+
+def test_a_rollback_that_ended_halfway_knows_what_it_came_upon() -> None:
+    copy = make_revision(
+        3, status="failed", description='Rollback "web" failed: odd', manifests=(text_of("1"),), manifest=text_of("2")
+    )
+    before = revision(2, "superseded"), revision(1, "superseded")
+    for rollback in (True, False):
+        assert asked_after(copy, *before, rollback=rollback) == [text_of("2")]
+    assert asked_after(copy, *before, wanted=json.loads(text_of("1")), rollback=True) == [text_of("2")]
 
 
 def test_what_was_not_there_or_is_the_same_has_nothing_to_lose() -> None:

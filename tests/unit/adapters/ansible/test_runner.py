@@ -21,6 +21,9 @@ from deployer.model import Target
 TARGET = Target("prod", "london", "site")
 SECRET = "p{{ q }}w-\"quoted\"-'x'-ünïcode-🔑\nsecond-line-of-it"
 
+LONG = f"{600 + os.getpid()}"
+"""Seconds by which this run's processes are known from others'."""
+
 
 class Lines:
     def __init__(self) -> None:
@@ -118,18 +121,18 @@ def test_what_ansible_refuses_to_begin_is_told_in_its_words(tmp_path: Path) -> N
 def test_a_hook_has_its_time(tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(DeploymentFailed, match="did not end within 2 s"):
-        run(tmp_path, play("command: sleep 600"), timeout=2)
+        run(tmp_path, play(f"command: sleep {LONG}"), timeout=2)
     assert time.monotonic() - began < 30
-    assert not _sleeping("600")
+    assert not _sleeping(LONG)
 
 
 def test_what_left_its_group_has_no_more_time_than_the_hook(tmp_path: Path) -> None:
     with pytest.raises(DeploymentFailed, match="did not end within 4 s"):
-        run(tmp_path, play("shell: trap '' TERM; setsid sleep 602 & sleep 602"), timeout=4)
-    assert not _sleeping("602")
+        run(tmp_path, play(f"shell: trap '' TERM; setsid sleep {LONG} & sleep {LONG}"), timeout=4)
+    assert not _sleeping(LONG)
 
 
-@pytest.mark.parametrize("command", ["sleep 601", "setsid --wait sleep 601"])
+@pytest.mark.parametrize("command", [f"sleep {LONG}", f"setsid --wait sleep {LONG}"], ids=["its own", "a session"])
 def test_a_stopped_hook_ends_with_all_that_it_started(tmp_path: Path, command: str) -> None:
     (tmp_path / "hook.yml").write_text(play("debug: {msg: READY}", f"command: {command}"))
     lines, runner, errors = Lines(), AnsibleRunner(tmp_path, Masker()), []
@@ -143,12 +146,12 @@ def test_a_stopped_hook_ends_with_all_that_it_started(tmp_path: Path, command: s
     thread = threading.Thread(target=work)
     thread.start()
     assert lines.seen.wait(30)
-    while not _sleeping("601"):
+    while not _sleeping(LONG):
         time.sleep(0.02)
     runner.stop()
     thread.join(20)
     assert "it was stopped" in str(errors[0])
-    assert not _sleeping("601")
+    assert not _sleeping(LONG)
 
 
 def _sleeping(seconds: str) -> list[str]:

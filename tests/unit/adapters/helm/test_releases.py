@@ -320,15 +320,38 @@ def test_repair(secrets: Secrets, command: list[str] | None, done: str | None, t
         assert not made.revisions("app", NAMESPACE)[0].status.startswith("pending")
 
 
-def test_a_rollback_that_was_cut_off_is_forgotten_before_the_next(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("status", "description"), [("pending-rollback", "Rollback to 1"), ("failed", 'Rollback "app" failed: odd')]
+)
+def test_a_rollback_that_ended_halfway_has_what_it_was_to_leave(status: str, description: str, tmp_path: Path) -> None:
     """Helm compares with the newest revision: the copy of an old one hides what the one after that has brought."""
-    secrets = history(("superseded", True), ("deployed", False), ("pending-rollback", False))
+    manifests = [named("old", "both"), named("new", "both", version="v2"), named("old", "both")]
+    secrets = Secrets(
+        secret(release(1, "superseded", manifest=manifests[0]), 1, VERIFIED),
+        secret(release(2, "superseded", manifest=manifests[1]), 2),
+        secret(release(3, status, manifest=manifests[2], info={"status": status, "description": description}), 3),
+    )
     made = adapter(Helm(tmp_path, ""), secrets, directory=tmp_path)
-    made.rollback("app", NAMESPACE, 1, timeout=5)
-    assert [(one.number, one.status) for one in made.revisions("app", NAMESPACE)] == [
-        (2, "deployed"),
-        (1, "superseded"),
-    ]
+    for _ in range(2):
+        made.rollback("app", NAMESPACE, 1, timeout=5)
+        newest, *older = made.revisions("app", NAMESPACE)
+        assert [(one["apiVersion"], one["metadata"]["name"]) for one in documents(newest.manifest)] == [
+            ("example.com/v2", "new"),
+            ("example.com/v2", "both"),
+            ("example.com/v1", "old"),
+        ]
+        assert (newest.number, newest.status) == (3, "failed")
+        assert [one.manifest for one in older] == [manifests[1], manifests[0]]
+
+
+def named(*names: str, version: str = "v1") -> str:
+    return "".join(
+        f"---\napiVersion: example.com/{version}\nkind: Thing\nmetadata: {{name: {name}}}\n" for name in names
+    )
+
+
+def documents(manifest: str) -> list[Json]:
+    return [json.loads(line) for line in manifest.splitlines() if line != "---"]
 
 
 def test_what_a_repair_brings_back_is_told_as_a_repair(tmp_path: Path) -> None:
