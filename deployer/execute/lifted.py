@@ -7,7 +7,8 @@ deleted.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 from deployer.errors import ConfigurationError, DeployError, DeploymentFailed, raise_all
@@ -34,14 +35,22 @@ _USERS = (
 _MADE_BY_OTHERS = frozenset({"ReplicaSet", "ControllerRevision"})
 
 
-def missing(cluster: Cluster, prepared: PreparedManifests, release: str) -> tuple[ObjectKey, ...]:
-    """Those of the lifted Secrets that the cluster does not have. Changes nothing.
+@dataclass(frozen=True)
+class Lifted:
+    """What was lifted for a release, wanted or in the cluster, by name; and which of it the cluster does not have."""
+
+    secrets: Mapping[str, Json] = field(default_factory=dict, repr=False)
+    missing: tuple[ObjectKey, ...] = ()
+
+
+def look(cluster: Cluster, prepared: PreparedManifests, release: str) -> Lifted:
+    """What is there of the lifted Secrets, where any are wanted. Changes nothing.
 
     Raises everything that stands in the way of making them: what the API server refuses, and objects of others.
     """
     if not prepared.lifted:
-        return ()
-    there = {one["metadata"]["name"]: one for one in stored(cluster, prepared.namespace, release)}
+        return Lifted()
+    there = stored(cluster, prepared.namespace, release)
     lacking: list[ObjectKey] = []
     refused: list[DeployError] = []
     for wanted in prepared.lifted:
@@ -56,13 +65,13 @@ def missing(cluster: Cluster, prepared: PreparedManifests, release: str) -> tupl
         except DeployError as error:
             refused += error.leaves()
     raise_all(refused)
-    return tuple(lacking)
+    return Lifted(there | {str(one["metadata"]["name"]): one for one in prepared.lifted}, tuple(lacking))
 
 
-def stored(cluster: Cluster, namespace: str, release: str) -> Sequence[Json]:
-    """The Secrets in the cluster that were lifted for a release."""
+def stored(cluster: Cluster, namespace: str, release: str) -> dict[str, Json]:
+    """The Secrets in the cluster that were lifted for a release, by name."""
     found = cluster.list("v1", "Secret", namespace, labels(release))
-    return [one for one in found if is_ours(one, release)]
+    return {str(one["metadata"]["name"]): one for one in found if is_ours(one, release)}
 
 
 def provide(attempt: Attempt) -> None:
@@ -102,7 +111,7 @@ def _clear_up(attempt: Attempt, uninstalled: bool) -> None:
     name, namespace = work.app.app_name, work.namespace
     runs = attempt.revision is not None and not uninstalled
     used = {secret["metadata"]["name"] for secret in work.prepared.lifted} if runs else set()
-    found = {one["metadata"]["name"] for one in stored(cluster, namespace, name)}
+    found = stored(cluster, namespace, name).keys()
     if found - used:
         used |= _named_by(work.ports.releases.revisions(name, namespace))
     if found - used:

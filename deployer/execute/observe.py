@@ -15,16 +15,18 @@ from deployer.execute.everywhere import ask_each
 from deployer.execute.fingerprint_key import ClusterKey, advice, cluster_key
 from deployer.execute.image_ports import DockerContext, Registry
 from deployer.execute.images import PromotedImage
+from deployer.execute.lifted import Lifted
 from deployer.execute.parallel import values_of
 from deployer.execute.preflight import Entry, NoNamespace, Troubles, check
 from deployer.execute.watch import observe as observe_workloads
 from deployer.execute.work import RegionPorts
-from deployer.model import App, DeploymentRecord, Image, ObjectKey, Revision, Secret, Settings, Target
+from deployer.model import App, DeploymentRecord, Image, Revision, Secret, Settings, Target
 from deployer.plan.content_hash import docker_hash as hash_context
 from deployer.plan.difference import removed_objects
 from deployer.plan.facts import Comparison, ImageFacts, ReleaseFacts, TargetFacts
 from deployer.plan.identity import rebuilt
 from deployer.plan.manifests import PreparedManifests, check_release_size
+from deployer.plan.revisions import manifest_texts
 
 _UNKNOWN = "0" * 32
 """Stands for the hash of a Docker context that is not known."""
@@ -149,7 +151,7 @@ def _compare(
         subject.settings.namespace,
         subject.ports,
         prepared,
-        removed_objects(release.current.manifests if release.current else (), release.texts) if prepared else (),
+        removed_objects(manifest_texts(release.current) if release.current else (), release.texts) if prepared else (),
         refuse_held=subject.refuse_held,
     )
     if prepared is None:
@@ -159,19 +161,20 @@ def _compare(
     warnings: list[str] = []
     settled = release.current is not None and _is_settled(release.current, release.texts)
     comparing, checking = Troubles(), Troubles()
-    lacking: list[ObjectKey] = []
+    secrets: list[Lifted] = []
     steps: list[Callable[[], object]] = [
         lambda: comparing.attempt(lambda: found.append(compare(cluster, prepared, owned, tell=subject.tell))),
-        lambda: comparing.attempt(lambda: lacking.extend(lifted.missing(cluster, prepared, entry.name))),
+        lambda: comparing.attempt(lambda: secrets.append(lifted.look(cluster, prepared, entry.name))),
         lambda: checking.attempt(lambda: warnings.extend(check(entry))),
     ]
     values_of(steps[:2] if settled else steps)
     unchanged = release.current is not None and release.current.manifests == prepared.texts
     seen = found[0] if found else Comparison()
-    release = replace(release, comparison=seen)
+    own = secrets[0] if secrets else Lifted()
+    release = replace(release, comparison=seen, secrets=own.secrets)
     if unchanged and found:
         workloads = troubles.attempt(lambda: observe_workloads(cluster, prepared, policy, seen.live)) or ()
-        missing = (*(key for key, content in seen.live.items() if content is None), *lacking)
+        missing = (*(key for key, content in seen.live.items() if content is None), *own.missing)
         release = replace(release, drift=seen.drift, missing=missing, workloads=workloads)
     if subject.adopt and found:
         adoption = troubles.attempt(lambda: adoption_of(entry, release.revisions, owned.taken, seen.live, seen.drift))

@@ -34,7 +34,7 @@ def look(place: Place, revisions: Sequence[Revision], *, everything: bool = Fals
     """What removing a release does, from what is live; with `everything` nothing is kept. Changes nothing."""
     name, namespace, cluster = place.app.app_name, place.settings.namespace, place.ports.cluster
     found = stored(cluster, namespace, name)
-    lifted = tuple(ObjectKey("v1", "Secret", namespace, one["metadata"]["name"]) for one in found)
+    lifted = tuple(ObjectKey("v1", "Secret", namespace, one) for one in found)
     if not revisions:
         return Removal(lifted=lifted)
     live = _live(cluster, list(members_of(revisions[0], namespace)))

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from deployer.errors import ConfigurationError, NotPermitted, raise_all
 from deployer.execute.compare import Owned, compare
 from deployer.execute.image_ports import Registry
-from deployer.execute.lifted import refuse_gone
+from deployer.execute.lifted import refuse_gone, stored
 from deployer.execute.parallel import values_of
 from deployer.execute.preflight import Entry, NoNamespace, Troubles, check
 from deployer.execute.watch import observe as observe_workloads
 from deployer.execute.work import RegionPorts
-from deployer.model import App, Revision, Settings, Target, WorkloadState
+from deployer.model import App, Json, Revision, Settings, Target, WorkloadState
 from deployer.plan.facts import Comparison
 from deployer.plan.manifests import PreparedManifests
 from deployer.plan.revisions import named
@@ -62,7 +62,7 @@ def restorable(
     refuses today, what we may not do, and with `refuse_held` a lock that somebody holds. With `tell`, fields that may
     not change are told with the plan, and not raised.
     """
-    plan = plan_rollback(place.target, revisions, choice)
+    plan = plan_rollback(place.target, revisions, choice, {} if choice.stays else _secrets(place))
     prepared = prepared_again(choice.revision, place.settings.namespace, place.target.environment)
     if choice.stays:
         workloads = observe_workloads(place.ports.cluster, prepared, place.settings.rollout)
@@ -86,6 +86,13 @@ def restorable(
     looking.errors = [*looking.errors, *checking.errors, *comparing.errors]
     looking.raise_all()
     return Restorable(place, choice, plan, prepared, comparison=found[0], current=revisions[0])
+
+
+def _secrets(place: Place) -> dict[str, Json]:
+    try:
+        return stored(place.ports.cluster, place.settings.namespace, place.app.app_name)
+    except NotPermitted:
+        return {}  # nor may anybody read Helm's releases then, and that is told better
 
 
 def _check_images(place: Place, revision: Revision, prepared: PreparedManifests) -> None:

@@ -46,6 +46,6 @@ def prepared_manifests(
 def keep_lifted(services: Services, cluster: Cluster, settings: Settings, app: App) -> None:
     """Mask what earlier deployments have lifted into Secrets: it may be in no file any more. One question."""
     try:
-        services.keep_secret(texts_of(stored(cluster, settings.namespace, app.app_name)))
+        services.keep_secret(texts_of(stored(cluster, settings.namespace, app.app_name).values()))
     except NotPermitted:
         return  # nor may anybody read Helm's releases then, and that is told better

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from deployer.model import Json, ObjectKey
 from deployer.plan.diff.fields import differences
 from deployer.plan.manifests.kinds import object_key
+from deployer.plan.manifests.lifted import with_names_of
 from deployer.plan.paths import path_text
 
 _SERVERS_OWN = frozenset(
@@ -37,17 +38,22 @@ def drifted(live: Json, preview: Json) -> tuple[str, ...]:
     return tuple(sorted({path_text(path) for path, _, _ in differences(theirs(live), theirs(preview))}))
 
 
-def changes_between(old: Sequence[str], new: Sequence[str]) -> tuple[str, ...]:
+def changes_between(
+    old: Sequence[str], new: Sequence[str], secrets: Mapping[str, Json] | None = None
+) -> tuple[str, ...]:
     """What a new revision changes, one line per object, for people: keys, never values.
 
     Both are manifests as JSON texts. `Deployment/myapp: containers[myapp].image, replicas`, `Service/myapp: added`.
+    `secrets` are the lifted Secrets of both, by name: a variable whose value stays the same in another is no change.
     """
     before, after = _by_name(old), _by_name(new)
     lines = []
     for name, manifest in after.items():
         if name not in before:
             lines.append(f"{name}: added")
-        elif paths := sorted({shortened(path_text(path)) for path, _, _ in differences(before[name], manifest)}):
+            continue
+        left = with_names_of(before[name], manifest, secrets) if secrets else before[name]
+        if paths := sorted({shortened(path_text(path)) for path, _, _ in differences(left, manifest)}):
             lines.append(f"{name}: {_listed(paths)}")
     return (*lines, *(f"{name}: removed" for name in before if name not in after))
 

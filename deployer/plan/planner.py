@@ -23,7 +23,8 @@ def plan_target(facts: TargetFacts) -> TargetPlan:
     current = release.current
     old = manifest_texts(current) if current else ()
     taken = tuple(f"{key}: " for key in release.adoption.keys)
-    changed = [one for one in changes_between(old, release.texts) if not taken or not one.startswith(taken)]
+    changes = changes_between(old, release.texts, release.secrets)
+    changed = [one for one in changes if not taken or not one.startswith(taken)]
     return TargetPlan(
         target=facts.target,
         image=facts.image.image if facts.image else None,

@@ -14,10 +14,10 @@ def same_content(one: Revision, other: Revision) -> bool:
 
 
 def manifest_texts(revision: Revision) -> tuple[str, ...]:
-    """A revision's manifests as JSON texts, also where another tool made it."""
-    return revision.manifests or tuple(
-        canonical_text(content) for content in revision.objects() if content["metadata"].get("name")
-    )
+    """A revision's manifests as JSON texts, also where another tool made it, or it knows of more than its own."""
+    if revision.manifests and not revision.is_unfinished_rollback:
+        return revision.manifests
+    return tuple(canonical_text(content) for content in revision.objects() if content["metadata"].get("name"))
 
 
 def named(revision: Revision) -> str:

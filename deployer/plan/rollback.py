@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from deployer.errors import DeployError, UsageError
-from deployer.model import DeploymentRecord, Image, Revision, Target
+from deployer.model import DeploymentRecord, Image, Json, Revision, Target
 from deployer.plan.difference import changes_between, removed_objects
 from deployer.plan.history import is_copied
 from deployer.plan.revisions import deployments_of, is_foreign, manifest_texts, named, same_content, version_of
@@ -54,8 +54,13 @@ def choose(releases: Releases, to: str | None = None) -> Choices:
     return {target: _deployed(target, revisions, deployment) for target, revisions in releases.items()}
 
 
-def plan_rollback(target: Target, revisions: Sequence[Revision], choice: Choice) -> TargetPlan:
-    """The plan of one region. On failure it goes back to what runs now, if that was good."""
+def plan_rollback(
+    target: Target, revisions: Sequence[Revision], choice: Choice, secrets: Mapping[str, Json] | None = None
+) -> TargetPlan:
+    """The plan of one region. On failure it goes back to what runs now, if that was good.
+
+    `secrets` are the Secrets that were lifted for the release, by name.
+    """
     current, chosen = revisions[0], choice.revision
     old, new = manifest_texts(current), manifest_texts(chosen)
     good = current.verified
@@ -68,7 +73,7 @@ def plan_rollback(target: Target, revisions: Sequence[Revision], choice: Choice)
         foreign_revision=current.number if not good and is_foreign(current) else None,
         rollback_to=None if choice.stays else chosen.number,
         reasons=(choice.why,),
-        changes=() if choice.stays else changes_between(old, new),
+        changes=() if choice.stays else changes_between(old, new, secrets),
         deletions=() if choice.stays else removed_objects(old, new),
     )
 

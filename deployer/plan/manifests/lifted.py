@@ -9,11 +9,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from deployer.model import Json
-from deployer.plan.manifests.kinds import CONTAINER_LISTS, dig, mappings, pod_template
+from deployer.plan.manifests.kinds import CONTAINER_LISTS, containers, dig, mappings, pod_template
 
 OWNER = ("app.kubernetes.io/managed-by", "deployer")
 RELEASE = "deployer/release"
@@ -103,6 +104,33 @@ def secrets_named(content: Json) -> set[str]:
         found = pod_template(content)
         spec = dig(found[1], ("spec",)) if found else None
     return set(_of_pod(spec)) if isinstance(spec, dict) else set()
+
+
+def with_names_of(content: Json, other: Json, secrets: Mapping[str, Json]) -> Json:
+    """The object with `other`'s Secrets for those variables that have the same value in both.
+
+    `secrets` are lifted Secrets by name; a variable whose value they do not tell stays as it is.
+    """
+    theirs = dict(_references(other))
+    result: Json = json.loads(json.dumps(content))
+    for place, reference in _references(result):
+        value = _value(reference, secrets)
+        if value is not None and place in theirs and value == _value(theirs[place], secrets):
+            reference |= theirs[place]
+    return result
+
+
+def _references(content: Json) -> Iterator[tuple[tuple[object, ...], Json]]:
+    """Each variable that comes from a lifted Secret: its section, container and name, and the reference to the key."""
+    for path, container in containers(content):
+        for entry in mappings(container.get("env")):
+            reference = dig(entry, ("valueFrom", "secretKeyRef"))
+            if isinstance(reference, dict) and looks_lifted(str(reference.get("name"))):
+                yield (path[-2], container.get("name"), entry.get("name")), reference
+
+
+def _value(reference: Json, secrets: Mapping[str, Json]) -> object:
+    return (secrets.get(str(reference["name"]), {}).get("data") or {}).get(reference.get("key"))
 
 
 def _of_pod(spec: Json) -> Iterator[str]:

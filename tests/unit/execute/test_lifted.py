@@ -9,10 +9,10 @@ import pytest
 
 from deployer.errors import ConfigurationError, DeployError, UnreachableError
 from deployer.events import WarningRaised
+from deployer.execute import removal
 from deployer.execute.attempt import Attempt
 from deployer.execute.fingerprint_key import NAME, cluster_key, save
-from deployer.execute.lifted import clear_up, missing, provide, refuse_gone
-from deployer.execute.removal import look
+from deployer.execute.lifted import Lifted, clear_up, look, provide, refuse_gone
 from deployer.execute.restore import Place
 from deployer.execute.work import RegionPorts, Work
 from deployer.model import App, DeploymentRecord, Json, ObjectKey, Settings, Target
@@ -76,7 +76,9 @@ class Scene:
 def test_what_is_missing_is_told_and_then_made() -> None:
     one, other = secret("one"), secret("other")
     scene = Scene(one, other, there=(one,))
-    assert missing(scene.cluster, scene.prepared, "myapp") == (key_of(other),)
+    found = look(scene.cluster, scene.prepared, "myapp")
+    assert found.missing == (key_of(other),)
+    assert set(found.secrets) == {one["metadata"]["name"] for one in (one, other)}
     provide(scene.attempt)
     assert scene.cluster.done == [f"create {key_of(other)}"]
     provide(scene.attempt)
@@ -85,7 +87,7 @@ def test_what_is_missing_is_told_and_then_made() -> None:
 
 def test_an_app_without_secrets_asks_for_none() -> None:
     scene = Scene()
-    assert missing(scene.cluster, scene.prepared, "myapp") == ()
+    assert look(scene.cluster, scene.prepared, "myapp") == Lifted()
     assert scene.cluster.questions == []
 
 
@@ -106,7 +108,7 @@ def test_a_secret_of_that_name_that_is_another_is_refused(change: Json) -> None:
     scene = Scene(one, there=(one,))
     scene.cluster.objects[key_of(one)] = {**one, **change}
     scene.cluster.lists = {}
-    for step in (lambda: missing(scene.cluster, scene.prepared, "myapp"), lambda: provide(scene.attempt)):
+    for step in (lambda: look(scene.cluster, scene.prepared, "myapp"), lambda: provide(scene.attempt)):
         with pytest.raises(ConfigurationError, match="exists already and is not ours") as caught:
             step()
         assert "kubectl delete secret" in str(caught.value.hint)
@@ -117,7 +119,7 @@ def test_what_the_server_would_refuse_is_known_before() -> None:
     scene = Scene(secret("one"))
     scene.cluster.refuses = {"Secret": ConfigurationError("exceeded quota")}
     with pytest.raises(DeployError, match="exceeded quota"):
-        missing(scene.cluster, scene.prepared, "myapp")
+        look(scene.cluster, scene.prepared, "myapp")
 
 
 def test_what_neither_a_revision_nor_anything_live_names_is_deleted() -> None:
@@ -231,9 +233,9 @@ def test_what_an_interrupted_removal_left_is_seen_and_planned() -> None:
     scene = Scene(there=(left,))
     work = scene.attempt.work
     place = Place(TARGET, work.settings, work.app, work.ports)
-    removal = look(place, ())
-    assert removal.lifted == (key_of(left),)
-    plan = plan_removal(TARGET, (), removal, "myapp in namespace apps")
+    found = removal.look(place, ())
+    assert found.lifted == (key_of(left),)
+    plan = plan_removal(TARGET, (), found, "myapp in namespace apps")
     assert plan.release_action == "uninstall"
     assert plan.changes == (f"{key_of(left)}: removed",)
     assert plan_removal(TARGET, (), Removal(), "myapp").release_action == "none"

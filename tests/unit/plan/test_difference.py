@@ -91,6 +91,32 @@ def test_changes_between_revisions() -> None:
     assert "hunter" not in "".join(changes)
 
 
+def test_a_secret_that_stays_the_same_in_another_secret_is_no_change() -> None:
+    names = {"first": "web-" + "1" * 20, "second": "web-" + "2" * 20}
+    values = {"first": {"A": "MQ==", "B": "MQ==", "C": "MQ=="}, "second": {"A": "MQ==", "B": "Mg==", "C": "MQ=="}}
+    secrets = {names[key]: {"data": values[key]} for key in names}
+
+    def using(secret: str, *variables: str) -> Json:
+        return deployment(
+            env=[
+                {"name": name, "valueFrom": {"secretKeyRef": {"name": names[secret], "key": key}}}
+                for name, key in zip(variables, "ABC", strict=False)
+            ]
+        )
+
+    before, after = (
+        texts(using("first", "USER", "PASSWORD", "TOKEN")),
+        texts(using("second", "USER", "PASSWORD", "KEY")),
+    )
+    path = "containers[web].env"
+    assert changes_between(before, after, secrets) == (
+        f"Deployment/web: {path}[KEY], {path}[PASSWORD].valueFrom.secretKeyRef.name, {path}[TOKEN]",
+    )
+    unknown = {names["second"]: secrets[names["second"]]}
+    assert f"{path}[USER].valueFrom.secretKeyRef.name" in changes_between(before, after, unknown)[0]
+    assert json.loads(before[0]) == using("first", "USER", "PASSWORD", "TOKEN")
+
+
 def test_many_changes_are_counted() -> None:
     old: Json = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {}}
     new = {**old, "data": {f"key{number}": "x" for number in range(9)}}
