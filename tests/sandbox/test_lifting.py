@@ -97,7 +97,8 @@ def test_the_whole_life_of_lifted_secrets(project: Project) -> None:
     worker = uids(project, "worker")
     done = project.deploy("--json").expect(0)
     assert done.target["changes"] == [
-        f"Deployment/{project.name}: containers[main].env[GREETING].valueFrom.secretKeyRef.name"
+        f"Deployment/{project.name}: containers[main].env[ESCAPED].valueFrom.secretKeyRef.name, "
+        "containers[main].env[GREETING].valueFrom.secretKeyRef.name"
     ]
     assert project.answers(shown(project))
     assert uids(project, "worker") == worker
