@@ -37,12 +37,14 @@ class ElasticLoadBalancers:
         with self._session.asking("elasticloadbalancing:DescribeLoadBalancers"):
             for page in self._session.client("elbv2").get_paginator("describe_load_balancers").paginate():
                 for each in page["LoadBalancers"]:
-                    dual_stack = str(each.get("IpAddressType", "ipv4")).startswith("dualstack")
-                    yield LoadBalancer(_name(each["DNSName"]), each["CanonicalHostedZoneId"], dual_stack)
+                    host, zone_id = each.get("DNSName"), each.get("CanonicalHostedZoneId")
+                    if host and zone_id:  # Gateway Load Balancers have no name
+                        yield LoadBalancer(_name(host), zone_id, str(each.get("IpAddressType")).startswith("dualstack"))
             for page in self._session.client("elb").get_paginator("describe_load_balancers").paginate():
                 for each in page["LoadBalancerDescriptions"]:
-                    if zone_id := each.get("CanonicalHostedZoneNameID"):
-                        yield LoadBalancer(_name(each["DNSName"]), zone_id)
+                    host, zone_id = each.get("DNSName"), each.get("CanonicalHostedZoneNameID")
+                    if host and zone_id:
+                        yield LoadBalancer(_name(host), zone_id)
 
 
 def _name(name: str) -> str:

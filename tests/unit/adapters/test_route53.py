@@ -386,3 +386,14 @@ def test_a_load_balancer_of_nobody_is_none(balancers: tuple[Stubbed, Stubbed, El
     new.answer("describe_load_balancers", {}, LoadBalancers=[])
     classic.answer("describe_load_balancers", {}, LoadBalancerDescriptions=[])
     assert found.find("lb.example.net") is None
+
+
+def test_a_load_balancer_without_a_name_is_passed_over(
+    balancers: tuple[Stubbed, Stubbed, ElasticLoadBalancers],
+) -> None:
+    new, classic, found = balancers
+    gateway = {"LoadBalancerArn": "arn:gateway", "LoadBalancerName": "inspection", "Type": "gateway"}
+    new.answer("describe_load_balancers", {}, LoadBalancers=[gateway, balancer("ours.elb.amazonaws.com")])
+    classic.answer("describe_load_balancers", {}, LoadBalancerDescriptions=[])
+    assert found.find("nobodys.elb.amazonaws.com") is None
+    assert found.find("ours.elb.amazonaws.com") == LoadBalancer("ours.elb.amazonaws.com", "ZELB", False)
