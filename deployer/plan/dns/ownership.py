@@ -7,14 +7,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from deployer.model.dns import HealthCheck
+from deployer.model.dns import HealthCheck, RecordSet
 from deployer.plan.dns.facts import Service
 
 STAGE, APPLICATION, REGION, DOMAIN = (f"deployer/{word}" for word in ("stage", "application", "region", "domain"))
 """Tags. A health check may have ten: `Name`, these, and those of a drain (`plan.drain`) are nine."""
 
 _MOST_ON_A_DAY = 50
+_MARKER = "_deploy."
+
+
+class Marked(NamedTuple):
+    """What a TXT record says is ours: the record of a regional host."""
+
+    region: str
+    host: str
 
 
 def tags_of(service: Service, region: str) -> dict[str, str]:
@@ -62,13 +71,22 @@ def references(service: Service, region: str, day: str) -> Iterator[str]:
 
 def marker_name(regional_host: str) -> str:
     """Where the TXT record is that makes a regional host's record ours."""
-    return f"_deploy.{regional_host}"
+    return f"{_MARKER}{regional_host}"
 
 
 def heritage(service: Service, region: str) -> str:
     """The value of that TXT record, in quotes."""
     names = f"stage={service.stage},region={region},application={service.application}"
     return f'"heritage=deployer,{names}"'
+
+
+def marked_by(service: Service, record: RecordSet) -> Marked | None:
+    """What a record marks as this service's, in whatever region; None for any other record."""
+    host = record.name.removeprefix(_MARKER)
+    if record.type != "TXT" or host == record.name or not host.endswith(f".{service.domain}"):
+        return None
+    region = host.removesuffix(f".{service.domain}").rpartition(".")[2]
+    return Marked(region, host) if heritage(service, region) in record.values else None
 
 
 def _prefix(service: Service) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from deployer.model.dns import AliasTarget, HealthCheck, RecordChange, RecordSet
 from deployer.plan.dns.checks import plan_check
 from deployer.plan.dns.facts import Entrance, Seen, Service
-from deployer.plan.dns.ownership import heritage, is_ours, marker_name, region_of
+from deployer.plan.dns.ownership import heritage, is_ours, marked_by, marker_name, region_of
 from deployer.plan.dns.steps import Leftovers, RegionPlan, ServicePlan
 
 _MARKER_TTL = 300
@@ -215,14 +215,16 @@ def _leftovers(
     checks: list[HealthCheck] = []
     records: dict[tuple[str, str, str | None], RecordSet] = {}
     for check in (each for each in seen.checks if each.id in ours):
-        region = region_of(service, check)
-        host = check.config.host or ""
-        if region in service.regions and host == service.regional_host(region):
-            continue
-        checks.append(check)
-        records |= {record.key: record for record in seen.records if record.health_check == check.id}
-        marker = seen.named(marker_name(host))
-        if region is not None and any(heritage(service, region) in record.values for record in marker):
-            own = [*(record for record in seen.named(host) if record.type in _ADDRESSES), *marker]
-            records |= {record.key: record for record in own}
+        if not _is_wanted(service, region_of(service, check), check.config.host):
+            checks.append(check)
+            records |= {record.key: record for record in seen.records if record.health_check == check.id}
+    for record in seen.records:
+        sign = marked_by(service, record)  # there is one also where no health check was made any more
+        if sign is not None and not _is_wanted(service, sign.region, sign.host):
+            addresses = (each for each in seen.named(sign.host) if each.type in _ADDRESSES)
+            records |= {each.key: each for each in (*addresses, record)}
     return Leftovers(tuple(record for key, record in records.items() if key not in gone), tuple(checks))
+
+
+def _is_wanted(service: Service, region: str | None, host: str | None) -> bool:
+    return region in service.regions and host == service.regional_host(region)

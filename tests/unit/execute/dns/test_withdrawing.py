@@ -40,6 +40,17 @@ def test_a_region_leaves_records_first(world: World) -> None:
     assert len(world.dns.done) == 5
 
 
+def test_a_region_without_a_health_check_leaves_too(world: World) -> None:
+    """A run was killed before it made one, or was not allowed to."""
+    world.dns.checks = {
+        key: each for key, each in world.dns.checks.items() if each.config.host != "myapp.seoul.example.com"
+    }
+    del world.dns.stored["myapp.example.com", "A", "seoul"]
+    assert not leave(world, "seoul").left
+    assert not [key for key in world.dns.stored if "seoul" in key[0]]
+    assert ("myapp.london.example.com", "A", None) in world.dns.stored
+
+
 def test_all_regions_leave_and_what_is_not_ours_stays(world: World) -> None:
     other = RecordSet("myapp.example.com", "TXT", 60, ('"not ours"',))
     world.dns.add(other)

@@ -8,7 +8,7 @@ import pytest
 from deployer.errors import ConfigurationError
 from deployer.model import HealthCheckSettings
 from deployer.model.dns import AliasTarget, HealthCheck, RecordChange, RecordSet
-from deployer.plan.dns import RegionPlan, Seen, ServicePlan, plan_service, tags_of
+from deployer.plan.dns import RegionPlan, Seen, ServicePlan, heritage, marker_name, plan_service, tags_of
 from tests.unit.plan.dns import (
     HEALTH,
     SERVICE,
@@ -270,6 +270,23 @@ def test_a_region_that_was_not_asked_for_is_not_left_over() -> None:
 def test_a_host_of_a_region_that_is_no_more_is_kept_where_it_is_not_ours() -> None:
     made = whole(*everything(), regional("paris"), latency("paris"), checks=(check(), check("paris")))
     assert made.leftovers.records == (latency("paris"),)
+
+
+def test_a_region_that_never_got_a_health_check_is_left_over() -> None:
+    made = whole(*everything(), regional("paris"), marker("paris"), checks=(check(),))
+    assert made.leftovers.records == (regional("paris"), marker("paris"))
+
+
+def test_the_sign_of_another_service_is_none_of_ours() -> None:
+    others = [
+        replace(SERVICE, stage="dev"),
+        replace(SERVICE, application="other"),
+        replace(SERVICE, domain="eu.example.com"),  # in the same zone
+    ]
+    for other in others:
+        host = other.regional_host("paris")
+        sign = RecordSet(marker_name(host), "TXT", 300, (heritage(other, "paris"),))
+        assert not whole(*everything(), sign, RecordSet(host, "A"), checks=(check(),)).leftovers, other
 
 
 def test_what_an_old_sub_domain_had_is_left_over() -> None:
