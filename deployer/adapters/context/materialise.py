@@ -39,12 +39,12 @@ def materialised(items: Mapping[str, Item], parent: Path, limits: Limits) -> Ite
 
 
 def _write(items: Mapping[str, Item], directory: Path, limits: Limits) -> None:
-    archives: dict[Unpacked, set[str]] = defaultdict(set)
+    archives: dict[Unpacked, dict[str, ContextEntry]] = defaultdict(dict)
     for path, item in items.items():
         target = directory / path
         match item.source:
             case Unpacked() as source:
-                archives[source].add(path.removeprefix(f"{source.top}/") if source.top else path)
+                archives[source][path.removeprefix(f"{source.top}/") if source.top else path] = item.entry
                 continue
             case Text(content):
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,9 @@ def _write(items: Mapping[str, Item], directory: Path, limits: Limits) -> None:
                 target.mkdir(parents=True, exist_ok=True)
     for source, wanted in archives.items():
         _check_archive(source)
-        unpack(source.archive.path, str(source.archive.path), wanted, directory / source.top, limits)
+        other = unpack(source.archive.path, str(source.archive.path), wanted, directory / source.top, limits)
+        if other:
+            raise _unlike(source, items[other[0].path].origin)
     # Last, so that nothing was written through them.
     for path, item in items.items():
         if item.entry.kind == "link":
@@ -120,6 +122,16 @@ def _changed(source: Copied, origin: str) -> DeployError:
         )
     return ConfigurationError(
         f"{origin} changed while it was being deployed", where=str(source.path), hint="run the same command again"
+    )
+
+
+def _unlike(source: Unpacked, origin: str) -> DeployError:
+    """Without its list the archive is listed anew: the list was damaged, or made by another version of ours."""
+    source.listed.unlink(missing_ok=True)
+    return ConfigurationError(
+        f"{origin} is not unpacked to what was listed of it",
+        where=str(source.archive.path),
+        hint="run the same command again: the archive is listed anew",
     )
 
 

@@ -65,10 +65,10 @@ class Contexts:
             source = Copied(artefact.path, cached)
             if download.unpack:
                 top = _inside(download.dest, where) if download.dest not in (None, "", ".", "./") else ""
-                kept = self._cache / "listings"
-                for entry in listing(artefact.path, artefact.sha256, artefact.source, kept, self._limits):
-                    origin = f"{artefact.source} ({entry.path})"
-                    yield _at(entry, top, origin, Unpacked(source, artefact.sha256, top))
+                listed = self._cache / "listings" / f"{artefact.sha256}.json"
+                unpacked = Unpacked(source, artefact.sha256, top, listed)
+                for entry in listing(artefact.path, artefact.source, listed, self._limits):
+                    yield _at(entry, top, f"{artefact.source} ({entry.path})", unpacked)
             else:
                 name = _file_name(download.src)
                 dest = download.dest or name

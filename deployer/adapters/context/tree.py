@@ -31,11 +31,15 @@ class Copied:
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """A member of an archive: `top` is the directory in the context that the archive is unpacked into."""
+    """A member of an archive: `top` is the directory in the context that the archive is unpacked into.
+
+    `listed` is the file that keeps the list of the archive's entries.
+    """
 
     archive: Copied
     sha256: str
     top: str
+    listed: Path
 
 
 Source = Text | Copied | Unpacked | None

@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import hashlib
 import io
 import lzma
 import stat
 import struct
+import subprocess
 import tarfile
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,7 +49,7 @@ def written(tmp_path: Path, content: bytes) -> Path:
 
 
 def entries(tmp_path: Path, content: bytes, limits: Limits = LIMITS) -> dict[str, ContextEntry]:
-    listed = listing(written(tmp_path, content), "0" * 64, "s3://b/a.tar", tmp_path / "kept", limits)
+    listed = listing(written(tmp_path, content), "s3://b/a.tar", tmp_path / "kept/list.json", limits)
     return {entry.path: entry for entry in listed}
 
 
@@ -160,7 +164,7 @@ def test_the_last_of_several_members_with_one_name_counts(tmp_path: Path) -> Non
     content = tar_of(member("a", b"first"), member("b", type=tarfile.LNKTYPE, linkname="a"), member("a", b"second!"))
     found = entries(tmp_path, content)
     assert (found["a"].size, found["b"].size) == (7, 5)
-    unpack(tmp_path / "archive", "a", {"a", "b"}, tmp_path / "top", LIMITS)
+    assert unpack(tmp_path / "archive", "a", found, tmp_path / "top", LIMITS) == []
     assert (tmp_path / "top/a").read_bytes() == b"second!"
     assert (tmp_path / "top/b").read_bytes() == b"first"
 
@@ -170,10 +174,63 @@ def test_a_file_and_a_directory_under_one_name_are_refused(tmp_path: Path) -> No
 
 
 def test_only_what_is_wanted_is_unpacked_and_hard_links_to_the_rest_work(tmp_path: Path) -> None:
-    archive = written(tmp_path, gzip.compress(ORDINARY))
-    unpack(archive, "a", {"top/copy", "top/link"}, tmp_path / "top", LIMITS)
+    found = entries(tmp_path, gzip.compress(ORDINARY))
+    unpack(tmp_path / "archive", "a", {"top/copy": found["top/copy"]}, tmp_path / "top", LIMITS)
     assert [path.name for path in sorted((tmp_path / "top").rglob("*"))] == ["top", "copy"]
     assert (tmp_path / "top/top/copy").read_bytes() == b"content"
+
+
+def linked(name: str, original: str) -> tuple[tarfile.TarInfo, io.BytesIO]:
+    return member(name, type=tarfile.LNKTYPE, linkname=original)
+
+
+REPEATED = {
+    "to itself": [member("a", b"1"), linked("a", "a")],
+    "to itself, spelled otherwise": [member("d/a", b"1"), linked("./d//a", "d/./a")],
+    "in a ring": [member("a", b"1"), linked("b", "a"), linked("c", "b"), linked("a", "c"), linked("c", "c")],
+    "to what is replaced": [
+        *(member("a", b"1"), linked("b", "a"), linked("c", "b")),
+        *(member("a", b"2"), linked("d", "a"), linked("b", "a"), member("e", b"3"), linked("a", "e")),
+    ],
+    "to what becomes a link": [
+        *(member("a", b"1"), linked("b", "a"), linked("c", "a")),
+        *(member("a", type=tarfile.SYMTYPE, linkname="b"), linked("d", "b")),
+    ],
+    "and replaced": [member("a", b"1"), linked("b", "a"), member("c", b"3"), linked("b", "c"), member("b", b"2")],
+}
+
+
+@pytest.mark.parametrize("kind", REPEATED)
+def test_hard_links_have_the_content_that_they_were_listed_with(tmp_path: Path, kind: str) -> None:
+    """Whatever else is wanted: each file alone, all of them but one, all."""
+    found = entries(tmp_path, tar_of(*REPEATED[kind]))
+    files = {path: entry for path, entry in found.items() if entry.kind == "file"}
+    choices = [{path} for path in files] + [files.keys() - {path} for path in files] + [set(files)]
+    for number, chosen in enumerate(choices):
+        top = tmp_path / str(number)
+        assert unpack(tmp_path / "archive", "a", {path: files[path] for path in chosen}, top, LIMITS) == []
+        made = {path.relative_to(top).as_posix(): path.read_bytes() for path in top.rglob("*") if path.is_file()}
+        assert made.keys() == chosen
+        for path, content in made.items():
+            assert hashlib.sha256(content).hexdigest() == files[path].sha256
+
+
+def test_gnu_tar_packs_a_file_that_it_is_told_twice_as_a_link_to_itself(tmp_path: Path) -> None:
+    (tmp_path / "dist/bin").mkdir(parents=True)
+    (tmp_path / "dist/bin/app").write_bytes(b"program")
+    subprocess.run(["tar", "czf", "archive", "dist", "dist/bin/app"], cwd=tmp_path, check=True)
+    found = entries(tmp_path, (tmp_path / "archive").read_bytes())
+    wanted = {"dist/bin/app": found["dist/bin/app"]}
+    assert unpack(tmp_path / "archive", "a", wanted, tmp_path / "top", LIMITS) == []
+    assert (tmp_path / "top/dist/bin/app").read_bytes() == b"program"
+
+
+@pytest.mark.parametrize("change", [{"size": 3}, {"sha256": "0" * 64}, {"path": "elsewhere"}])
+def test_what_is_not_as_it_was_listed_is_told(tmp_path: Path, change: dict[str, Any]) -> None:
+    found = entries(tmp_path, ORDINARY)
+    other = replace(found["top/run"], **change)
+    wanted = {other.path: other, "top/data": found["top/data"]}
+    assert unpack(tmp_path / "archive", "a", wanted, tmp_path / "top", LIMITS) == [other]
 
 
 def test_bombs_are_refused(tmp_path: Path) -> None:
@@ -256,7 +313,7 @@ def test_names_that_are_not_utf_8_are_refused(tmp_path: Path) -> None:
 def test_a_list_is_made_once_per_archive(tmp_path: Path) -> None:
     first = entries(tmp_path, ORDINARY)
     (tmp_path / "archive").unlink()
-    listed = listing(tmp_path / "archive", "0" * 64, "x", tmp_path / "kept", LIMITS)
+    listed = listing(tmp_path / "archive", "x", tmp_path / "kept/list.json", LIMITS)
     assert {entry.path: entry for entry in listed} == first
-    (tmp_path / "kept" / f"{'0' * 64}.json").write_text("damaged")
+    (tmp_path / "kept/list.json").write_text("damaged")
     assert entries(tmp_path, ORDINARY) == first

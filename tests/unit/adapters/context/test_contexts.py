@@ -184,6 +184,24 @@ def test_a_damaged_artefact_is_not_built_in(repository: Repository, packed: bool
     assert list((repository.cache / "contexts").iterdir()) == []
 
 
+def test_an_archive_with_a_false_list_is_not_built_in_and_listed_anew(repository: Repository) -> None:
+    with tarfile.open(repository.cache / "a.tar", "w") as tar:
+        tar.add(repository.write("../elsewhere/x", "x"), "x")
+    artefact = repository.artefact("a.tar", (repository.cache / "a.tar").read_bytes())
+    download = Download("s3://bucket/a.tar", dest="opt", unpack=True)
+    true = repository.observe(downloads=[download], artefacts=[artefact])
+    (kept,) = (repository.cache / "listings").iterdir()
+    kept.write_text(kept.read_text().replace(hashlib.sha256(b"x").hexdigest(), hashlib.sha256(b"y").hexdigest()))
+    false = repository.observe(downloads=[download], artefacts=[artefact])
+    assert false.entries != true.entries
+    with pytest.raises(ConfigurationError, match=r"s3://bucket/a\.tar \(x\) is not"), false.materialise():
+        pass
+    again = repository.observe(downloads=[download], artefacts=[artefact])
+    assert again.entries == true.entries
+    with again.materialise() as directory:
+        assert (directory / "opt/x").read_bytes() == b"x"
+
+
 def test_a_file_that_changes_meanwhile_is_noticed(repository: Repository) -> None:
     path = repository.write("a.txt", "before")
     context = repository.observe()
