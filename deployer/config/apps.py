@@ -153,14 +153,14 @@ def evaluate(evaluator: Evaluator, target: Target, environments: tuple[str, ...]
     """The app, its manifests apart. Raises every error that it finds."""
     errors: list[DeployError] = []
     texts = {key: _text(evaluator, key, errors) for key in ("Name", "AppName", "SubDomain", "Version", "Tag")}
-    spec = None
+    spec = place = None
     if "Docker" in evaluator.root.entries:
+        place = evaluator.root.entries["Docker"].location
         try:
             spec = docker.evaluate(evaluator)
         except DeployError as error:
             errors += error.leaves()
         if texts["Tag"] is None and not errors:
-            place = evaluator.root.entries["Docker"].location
             errors.append(
                 ConfigurationError("Version is missing", where=place, why="an image needs a Version or a Tag")
             )
@@ -180,6 +180,7 @@ def evaluate(evaluator: Evaluator, target: Target, environments: tuple[str, ...]
         tag=texts["Tag"],
         sub_domain=texts["SubDomain"],
         docker=spec,
+        docker_place=place,
         hooks=playbooks,
         context_directory=directory if directory.is_dir() else None,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from deployer.errors import Location
 from deployer.model.basics import STRICT, Secret
 from deployer.model.hooks import Hooks
 from deployer.model.settings import HealthCheckSettings
@@ -74,6 +75,7 @@ class App:
 
     `context_directory` is `apps/NAME/` where it exists; its `*.j2` files are rendered into the Docker context.
     `image_name` is what its images are called where that is not `app_name`: a branch's are the app's.
+    `docker_place` is where the Docker part stands, for errors: an app is the same wherever it does.
     """
 
     name: str
@@ -88,6 +90,7 @@ class App:
     hooks: Hooks | None = None
     context_directory: Path | None = None
     image_name: str | None = None
+    docker_place: Location | None = field(default=None, compare=False)
 
     @property
     def repository(self) -> str:

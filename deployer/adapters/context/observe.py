@@ -45,7 +45,7 @@ class Contexts:
         """What the port says. Without artefacts that need unpacking for the first time this reads only own files."""
         if app.docker is None:
             raise ValueError(f"{app.name} has no Docker part")
-        where = Location(f"apps/{app.name}.yml")
+        where = app.docker_place or Location("apps")
         items = [
             *_inline(app.docker, where),
             *self._directory(app.context_directory, render),

@@ -179,6 +179,14 @@ def test_wrong_docker_parts(load_one: LoadOne, text: str, what: str, where: str)
     assert str(error.where) == f"apps/myapp.yml:{where}"
 
 
+def test_the_place_of_the_docker_part_is_that_of_the_file_whatever_the_app_is_called(load_one: LoadOne) -> None:
+    text = f"Name: web\n{docker('Dockerfile: FROM scratch')}"
+    app = load_one({"apps/myapp.yml": text}).app
+    assert app.name == "web"
+    assert app.docker_place == Location("apps/myapp.yml", 2, 1)
+    assert load_one({"apps/myapp.yml": f"\n{text}"}).app == app
+
+
 def test_an_image_needs_a_tag(load_one: LoadOne) -> None:
     (error,) = faults(load_one, "Docker: {Dockerfile: FROM x}\n" + MINIMAL)
     assert str(error) == "apps/myapp.yml:1:1: Version is missing: an image needs a Version or a Tag"

@@ -56,7 +56,12 @@ class Repository:
         args: dict[str, str] | None = None,
     ) -> DockerContext:
         docker = DockerSpec(dockerfile, tuple(downloads), files or {}, args or {})
-        app = App("myapp", "myapp", ("local.london",), docker=docker, context_directory=self.directory)
+        app = App(
+            *("web", "web-x", ("local.london",)),
+            docker=docker,
+            context_directory=self.directory,
+            docker_place=Location("apps/myapp.yaml", 7),
+        )
         observer: ContextObserver = self.contexts
         return observer.observe(app, artefacts, render)
 
@@ -217,7 +222,7 @@ def test_two_origins_of_one_path_are_both_named(repository: Repository) -> None:
         repository.observe()
     assert "apps/myapp/app.conf" in (caught.value.why or "")
     assert "apps/myapp/app.conf.j2" in (caught.value.why or "")
-    assert str(caught.value.where) == "apps/myapp.yml"
+    assert str(caught.value.where) == "apps/myapp.yaml:7"
 
 
 def test_a_dockerfile_in_the_directory_conflicts_with_the_app_file(repository: Repository) -> None:
