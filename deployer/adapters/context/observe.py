@@ -52,9 +52,9 @@ class Contexts:
             *self._downloads(app.docker.download, artefacts, where),
         ]
         tree = assemble(items, where)
-        refuse_secrets(app.docker, tree.values(), where, self._masker)
         ignored = excluded(tree.keys(), _ignore_file(tree))
         kept = {path: item for path, item in tree.items() if path not in ignored}
+        refuse_secrets(app.docker, kept.values(), where, self._masker)
         return Context(kept, self._cache / "contexts", self._limits)
 
     def _downloads(

@@ -293,6 +293,17 @@ def test_a_secret_is_refused_wherever_it_stands(repository: Repository) -> None:
     assert len(found) == 7
 
 
+def test_a_secret_in_a_file_that_dockerignore_excludes_is_none_of_the_image(repository: Repository) -> None:
+    repository.write(".env", PASSWORD)
+    with pytest.raises(ConfigurationError, match="holds a secret"):
+        repository.observe()
+    repository.write(".dockerignore", ".env\n")
+    assert [entry.path for entry in repository.observe().entries] == [".dockerignore", "Dockerfile"]
+    repository.write(".dockerignore", f".env\n# {PASSWORD}\n")
+    with pytest.raises(ConfigurationError, match="holds a secret"):
+        repository.observe()
+
+
 def test_a_secret_on_the_border_of_two_pieces_is_found(repository: Repository) -> None:
     repository.write("large.txt", "\n" * (1024 * 1024 - 5) + PASSWORD)
     with pytest.raises(ConfigurationError) as caught:
