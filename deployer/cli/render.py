@@ -64,8 +64,7 @@ def _files(
     configuration: Configuration, wiring: Wiring, sink: MaskingSink, mask: Callable[[str], str], *, show_secrets: bool
 ) -> dict[str, str]:
     """Relative path → masked text, for one target."""
-    import yaml
-
+    from deployer.config import dumping
     from deployer.execute.observe import identify
     from deployer.masking.document import mask_texts
     from deployer.pipeline.preparing import docker_context, prepared_manifests
@@ -80,12 +79,10 @@ def _files(
     files = {}
     if configuration.app.docker is not None:
         files[f"{prefix}/Dockerfile"] = mask(configuration.app.docker.dockerfile)
-    files[f"{prefix}/manifests.yml"] = yaml.safe_dump_all(
-        mask_texts(prepared.objects, mask), sort_keys=False, allow_unicode=True, width=120
-    )
+    files[f"{prefix}/manifests.yml"] = dumping.documents(mask_texts(prepared.objects, mask))
     if prepared.lifted:
         lifted = [_with_texts(one) if show_secrets else _without_texts(one) for one in prepared.lifted]
-        files[f"{prefix}/secrets.yml"] = yaml.safe_dump_all(lifted, sort_keys=False, allow_unicode=True, width=120)
+        files[f"{prefix}/secrets.yml"] = dumping.documents(lifted)
     return files
 
 

@@ -130,7 +130,7 @@ HealthCheck: # how an app is asked from outside after its rollout
 #       spec:
 #         terminationGracePeriodSeconds: 90
 Values: # a mapping with a key per app
-  $name:
+  "$name":
     VERSION: "0.0.1"
     Replicas: 1
     GREETING: "Welcome"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from deployer.config import dumping
 from deployer.config.nodes import MappingNode, SequenceNode
 from deployer.config.secret_files import RULES, SecretFile
 from deployer.config.sops_files import content_of, stored_values
@@ -39,15 +40,17 @@ def check_set(root: Path, file: SecretFile, path: KeyPath, *, branch: bool) -> N
 def set_value(root: Path, file: SecretFile, sops: EncryptedFile, path: KeyPath, value: Callable[[], Any]) -> bool:
     """Put a value in a file, which is made if need be; whether it was made. `value` is asked once, after all checks.
 
-    Raises ConfigurationError when the value would stand in plain text.
+    Raises ConfigurationError when the value would stand in plain text, or would be another one when it is read.
     """
     content = storage.read(file)
     if content is None:
         place = rules(root, file)
-        after = sops.encrypt(_dump(_nested(path, value())), place, relative(file, place))
+        given = value()
+        after = sops.encrypt(dumping.quoted(_nested(path, given)), place, relative(file, place))
     else:
         storage.tree(content, file.name)
-        after = sops.set_value(content, path, value())
+        given = value()
+        after = sops.set_value(content, path, given)
     tree = storage.tree(after, file.name)
     for stored in stored_values(tree):
         if stored.path[: len(path)] == path and not stored.encrypted and stored.node.value not in (None, ""):
@@ -58,6 +61,12 @@ def set_value(root: Path, file: SecretFile, sops: EncryptedFile, path: KeyPath, 
                 hint="give it a name that the rule encrypts; what need not be secret belongs into "
                 f"{Path(file.name).parent}/{file.place}.yml",
             )
+    if _at(sops.values(after), path) != given:
+        raise ConfigurationError(
+            f"SOPS would not keep the value of {show_key(path)} as it is",
+            where=Location(file.name),
+            hint="the file is as it was; keep such a value as base64 text",
+        )
     storage.write(file, content, after)
     return content is None
 
@@ -105,7 +114,7 @@ def _nested(path: KeyPath, value: Any) -> Any:
     return value
 
 
-def _dump(values: Any) -> str:
-    import yaml
-
-    return yaml.safe_dump(values, allow_unicode=True, sort_keys=False)
+def _at(values: Any, path: KeyPath) -> Any:
+    for part in path:
+        values = values[part]
+    return values

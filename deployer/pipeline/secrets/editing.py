@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path as FilePath
 from typing import Any
 
 from deployer.config import document
-from deployer.config.nodes import MappingNode
+from deployer.config.nodes import MappingNode, Path, scalars
 from deployer.config.secret_files import SecretFile
 from deployer.config.sops_files import METADATA, stored_values
 from deployer.errors import ConfigurationError, ConflictError, DeployError, Location
@@ -23,7 +24,7 @@ _PARTS_OF_TEXT = ("the alias", "the tag")
 
 
 def edit(
-    root: Path,
+    root: FilePath,
     file: SecretFile,
     sops: EncryptedFile,
     editor: Callable[[str, str], str],
@@ -56,7 +57,7 @@ def edit(
                 after = sops.encrypt(text, place, relative(file, place))
             else:
                 after = sops.replace(content, text)
-            _is_the_text(sops.values(after), tree, file.name)
+            _is_the_text(sops.values(after), tree, before, file.name)
             if after == content:
                 return False
             storage.write(file, content, after)
@@ -104,9 +105,33 @@ def _checked(text: str, name: str) -> MappingNode:
     return tree
 
 
-def _is_the_text(values: Any, tree: MappingNode, name: str) -> None:
-    """Raises ConfigurationError unless the encrypted file holds the keys that were saved."""
+def _is_the_text(values: Any, tree: MappingNode, before: str, name: str) -> None:
+    """Raises ConfigurationError unless the encrypted file holds the keys that were saved, and new texts as they are.
+
+    SOPS reads YAML 1.2, where more is a number than in YAML 1.1: of a password `1e5` it would keep 100000.
+    """
     if not isinstance(values, dict) or {str(key) for key in values} != {str(key) for key in tree.entries}:
         raise ConfigurationError(
             "SOPS did not take the text as it was saved", where=Location(name), why="it has other keys"
         )
+    known: dict[Path, Any] = {}
+    with contextlib.suppress(ConfigurationError):  # who mends a file may begin with a broken one
+        known = {path: node.value for path, node in scalars(document.parse(before, name))}
+    for path, node in scalars(tree):
+        if isinstance(node.value, str) and known.get(path) != node.value and _differs(values, path, node.value):
+            raise ConfigurationError(
+                f"SOPS takes {show_key(path)} for a number or a time, and would not keep it as it is written",
+                where=node.location,
+                hint="put it in quotes",
+            )
+
+
+def _differs(values: Any, path: Path, text: str) -> bool:
+    for part in path:
+        if isinstance(values, dict) and str(part) in values:
+            values = values[str(part)]
+        elif isinstance(values, list) and isinstance(part, int) and part < len(values):
+            values = values[part]
+        else:  # what a merge key (`<<`) brings stands elsewhere
+            return False
+    return bool(values != text)

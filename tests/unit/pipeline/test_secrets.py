@@ -95,6 +95,26 @@ def test_a_file_is_made_by_its_rule_and_then_changed(repository: Repository) -> 
     assert values(file) == {"Values": {"myapp": {"B": "s3cr3t-two"}}}
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["1e5", "123e4", "0o17", "1_0e3", "2024-1-2", "yes", "null", "1:30", "\x85 y", "\u2028", "🔑", "a\nb\n", "", 5, 1.5,
+     100000.0, True, {"a": {"b": "1e5", "1e5": "0o17"}}],
+)  # fmt: skip
+def test_the_first_value_of_a_file_is_kept_as_it_is(repository: Repository, value: Any) -> None:
+    file = put(repository, "prod", None, "Values.A", value)
+    assert values(file) == {"Values": {"A": value}}
+
+
+@pytest.mark.parametrize("value", [2**63 + 1, "a\ud800b"])
+def test_what_sops_would_change_is_not_set(repository: Repository, value: Any) -> None:
+    file = put(repository, "prod", None, "A", "one")
+    before = file.path.read_bytes()
+    with pytest.raises(ConfigurationError, match="would not keep the value of A as it is") as raised:
+        put(repository, "prod", None, "A", value)
+    assert str(2**63)[:6] not in str(raised.value)
+    assert file.path.read_bytes() == before
+
+
 def test_without_a_rule_it_is_said_what_to_write(repository: Repository) -> None:
     (repository.root / ".sops.yaml").write_text(RULES.replace("prod", "other"))
     with pytest.raises(ConfigurationError, match="no rule") as raised:
@@ -241,6 +261,25 @@ def test_a_mistake_is_told_without_its_values_and_edited_again_as_it_was_left(
     assert shown[1] == wrong
     assert "s3cr3t" not in "".join(f"{one}{one.hint}" for one in told)
     assert values(file) == {"A": "right"}
+
+
+@pytest.mark.parametrize("text", ["1e5", "0o17", "2024-01-02", "2024-1-2"])
+def test_a_text_that_is_a_number_for_sops_must_be_quoted(repository: Repository, text: str) -> None:
+    file = put(repository, "prod", None, "A", "one")
+    changed, _, told = edited(repository, file, f"A: one\nB:\n  - C: {text}\n", f"A: one\nB:\n  - C: '{text}'\n")
+    assert changed
+    assert [(one.what.split(", and")[0], str(one.where), one.hint) for one in told] == [
+        ("SOPS takes B[0].C for a number or a time", "group_vars/secrets_prod.yml:3:8", "put it in quotes")
+    ]
+    assert values(file) == {"A": "one", "B": [{"C": text}]}
+
+
+def test_what_was_a_time_before_does_not_stop_an_edit(repository: Repository) -> None:
+    file = secret_file(repository, "prod", None)
+    rules = repository.root / ".sops.yaml"
+    file.path.write_bytes(open_file(file).encrypt("A: 2024-01-02\nB: one\n", rules, file.name))
+    assert edited(repository, file, lambda text: text.replace("one", "two"))[0]
+    assert values(file) == {"A": "2024-01-02T00:00:00Z", "B": "two"}
 
 
 def test_who_gives_up_keeps_the_old_file(repository: Repository) -> None:

@@ -22,6 +22,7 @@ DEFAULTS = {one.key: one.default for one in QUESTIONS}
 ANSWERS = [
     DEFAULTS,
     {"name": "a-b-c", "port": "80", "environments": "prod.sydney", "domain": "team.example.org"},
+    {"name": "on", "port": "8080", "environments": "yes.no", "domain": "example.com"},
     {"name": "x" * 53, "port": "65535", "environments": "dev.nowhere, dev.london,qa.mars", "domain": "a.b"},
 ]
 
