@@ -89,6 +89,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (BotoCoreError, ClientError) as error:
         sys.stderr.write(f"no credential for the EKS cluster {options.cluster}: {error}\n")
         return 1
+    except Exception as error:  # noqa: BLE001 -- of whatever gives the credentials; its text may hold what that printed
+        sys.stderr.write(f"no credential for the EKS cluster {options.cluster}: {type(error).__name__}\n")
+        return 1
     document = exec_credential(
         token, datetime.now(UTC) + LIFETIME, asked_version(os.environ.get("KUBERNETES_EXEC_INFO"))
     )

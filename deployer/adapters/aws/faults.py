@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,10 @@ _THROTTLED = {"Throttling", "ThrottlingException", "TooManyRequestsException", "
 _THROTTLED |= {"PriorRequestNotComplete"}
 _SERVICES = {"ROUTE53": "Route 53", "ELASTICLOADBALANCING": "Elastic Load Balancing"}
 _NOT_AUTHORIZED = re.compile(r"not authorized to perform: ?([a-z0-9-]+:\w+)")
+_FETCHING = {"botocore.credentials", "botocore.tokens"}
+_SETTING_UP = {"botocore.configprovider", "botocore.client", "botocore.args"}
+"""Modules in which botocore fetches credentials, and reads settings."""
+
 _EXPIRED_WORDS = re.compile(r"expired|re-?authenticate|invalid_grant|refresh", re.IGNORECASE)
 
 
@@ -58,6 +63,34 @@ def translate(error: Exception, access: Access, action: str) -> DeployError:
     if isinstance(error, ClientError):
         return _answer(error.response, access, action)
     return _no_answer(error, access, action)
+
+
+def fault_of_setup(error: Exception, access: Access) -> DeployError | None:
+    """An error of another kind that came up in botocore while it fetched credentials or read settings, as one of ours.
+
+    Programs and files that give credentials make it raise what Python happens to raise. Such texts may hold what a
+    program has printed, so that none is repeated but that of the operating system. None for any other error.
+    """
+    frames = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    last = next((name for name in reversed(frames) if name.startswith("botocore.")), "")
+    where = str(access)
+    if isinstance(error, ValueError) and (last in _SETTING_UP or "botocore.args" in frames):
+        return ConfigurationError(
+            "an AWS setting has a value that it cannot have",
+            where=where,
+            why=f"{type(error).__name__} in {last}",
+            hint="look at the numbers and URLs of the profile in the AWS config file, and of AWS_… in the environment",
+        )
+    if _FETCHING.isdisjoint(frames):
+        return None
+    if isinstance(error, EOFError):  # nobody is there to be asked
+        return UnreachableError("the AWS profile asks for an MFA code", where=where, hint=access.login)
+    if isinstance(error, OSError) and error.strerror:
+        why = error.strerror + (f": {error.filename}" if isinstance(error.filename, str) else "")
+    else:
+        why = f"what gives them did not give what it should ({type(error).__name__})"
+    what = "the AWS credentials could not be fetched"
+    return UnreachableError(what, where=where, why=one_line(why), hint=access.login)
 
 
 def _answer(response: Mapping[str, Any], access: Access, action: str) -> DeployError:
@@ -125,7 +158,14 @@ def _no_answer(error: Exception, access: Access, action: str) -> DeployError:
             what = "the AWS credentials have expired" if expired else "the AWS credentials could not be fetched"
             why = one_line(str(getattr(error, "kwargs", {}).get("provider", "")))
             return UnreachableError(what, where=where, why=why, hint=access.login)
-        case aws.InfiniteLoopConfigError() | aws.InvalidConfigError():
+        case (
+            aws.InfiniteLoopConfigError()
+            | aws.InvalidConfigError()
+            | aws.InvalidDefaultsMode()
+            | aws.InvalidSTSRegionalEndpointsConfigError()
+            | aws.InvalidRetryModeError()
+            | aws.MissingDependencyException()
+        ):
             return ConfigurationError("the AWS profile is not set up well", where=where, why=one_line(str(error)))
         case aws.NoRegionError() | aws.InvalidRegionError() | aws.UnknownRegionError():
             return ConfigurationError("this is not an AWS region", where=access.region, hint="correct AwsRegion")
@@ -145,6 +185,8 @@ def _no_answer(error: Exception, access: Access, action: str) -> DeployError:
             why = f"{endpoint} did not answer in time"
         case aws.EndpointConnectionError() | aws.ConnectionClosedError():
             why = f"{endpoint} could not be connected to"
+        case _ if type(error) is aws.HTTPClientError:  # it repeats URLs, and a proxy's may hold a password
+            why = f"{type(error.kwargs.get('error')).__name__} when {endpoint or 'it'} was asked"
         case _:
             why = one_line(str(error))
     hint = "check the network, VPN or proxy, and AwsRegion"

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from deployer.adapters.aws.faults import Access, translate
+from deployer.adapters.aws.faults import Access, fault_of_setup, translate
 from deployer.adapters.aws.profiles import check_config_file
 from deployer.model import Secret
 
@@ -72,6 +72,11 @@ class Session:
             yield
         except (BotoCoreError, ClientError) as error:
             raise translate(error, self.access, action) from error
+        except Exception as error:
+            fault = fault_of_setup(error, self.access)
+            if fault is None:  # not botocore's
+                raise
+            raise fault from error
 
     def _own_session(self) -> Any:
         if self._session is None:

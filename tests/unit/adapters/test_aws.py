@@ -9,11 +9,13 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from getpass import getpass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.credentials import AssumeRoleProvider
 from botocore.stub import Stubber
 
 from deployer.adapters.aws import eks_token
@@ -191,6 +193,104 @@ def test_what_is_wrong_with_a_profile_is_said(
         StsAccount(session).number()
     text = f"{raised.value} {raised.value.hint}"
     assert all(word in text for word in words), text
+
+
+PRINTS = "credential_process = sh -c 'echo %s'\n"
+
+
+@pytest.mark.parametrize(
+    ("settings", "environ", "words"),
+    [
+        ("credential_process = /absent/program --give\n", {}, "No such file or directory: /absent/program"),
+        (PRINTS % "sekret", {}, "did not give what it should (JSONDecodeError)"),
+        (PRINTS % "[]", {}, "did not give what it should (AttributeError)"),
+        (
+            "role_arn = arn:aws:iam::123456789012:role/x\nweb_identity_token_file = /absent/token\n",
+            {},
+            "No such file or directory: /absent/token",
+        ),
+        (
+            None,
+            {"AWS_WEB_IDENTITY_TOKEN_FILE": "/absent/token", "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/x"},
+            "No such file or directory: /absent/token",
+        ),
+        (
+            None,
+            {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://elsewhere.example.com"},
+            "did not give what it should (ValueError)",
+        ),
+    ],
+    ids=["no program", "no JSON", "no object", "no token", "no token by environment", "container"],
+)
+def test_credentials_that_cannot_be_fetched_are_no_defect(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: str | None,
+    environ: dict[str, str],
+    words: str,
+) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    profile, place = ("broken", "eu-west-2 (profile broken)") if settings else (None, "eu-west-2")
+    file = config_file(tmp_path, "http://127.0.0.1:9", f"[profile broken]\n{settings}") if settings else None
+    session = Sessions().of("eu-west-2", profile, file)
+    for ask in (StsAccount(session).number, session.secrets):
+        with pytest.raises(UnreachableError, match="the AWS credentials could not be fetched") as raised:
+            ask()
+        assert (raised.value.where, raised.value.hint) == (place, session.access.login)
+        assert words in str(raised.value.why)
+        assert "sekret" not in str(raised.value)
+
+
+def test_nobody_there_to_type_an_mfa_code_is_no_defect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(prompt: str) -> str:
+        raise EOFError
+
+    made = AssumeRoleProvider.__init__
+    monkeypatch.setattr(
+        made, "__defaults__", tuple(nobody if one is getpass else one for one in made.__defaults__ or ())
+    )
+    profiles = "[profile mfa]\nrole_arn = arn:aws:iam::123456789012:role/x\nsource_profile = local\nmfa_serial = x\n"
+    session = Sessions().of("eu-west-2", "mfa", config_file(tmp_path, "http://127.0.0.1:9", profiles))
+    with pytest.raises(UnreachableError, match="asks for an MFA code"):
+        StsAccount(session).number()
+
+
+@pytest.mark.parametrize(
+    ("settings", "environ"),
+    [
+        ("metadata_service_timeout = soon\n", {}),
+        ("", {"AWS_ENDPOINT_URL": "no url"}),
+        ("defaults_mode = mine\n", {}),
+    ],
+    ids=["number", "URL", "mode"],
+)
+def test_a_setting_that_makes_no_sense_is_no_defect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str, environ: dict[str, str]
+) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    file = tmp_path / "config"
+    file.write_text(f"[profile x]\naws_access_key_id = a\naws_secret_access_key = b\n{settings}")
+    with pytest.raises(ConfigurationError, match=r"setting has a value|not set up well"):
+        StsAccount(Sessions().of("eu-west-2", "x", str(file))).number()
+
+
+def test_the_password_of_a_broken_proxy_url_is_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aws: FakeAws
+) -> None:
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+    monkeypatch.setenv("HTTP_PROXY", "http://anna:sek/ret@proxy.example.com:80")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(UnreachableError) as raised:
+        StsAccount(Sessions().of("eu-west-2", "local", config_file(tmp_path, aws.url))).number()
+    assert "sek" not in f"{raised.value} {raised.value.hint}"
+
+
+def test_our_own_defects_stay_defects(session: Session) -> None:
+    with pytest.raises(KeyError), session.asking("sts:GetCallerIdentity"):
+        raise KeyError("ours")
 
 
 def test_a_config_file_that_is_missing_is_named(tmp_path: Path) -> None:
@@ -473,6 +573,15 @@ def test_the_plugin_says_in_one_line_why_there_is_no_credential(session: Session
     assert answer.stderr.splitlines() == [
         "no credential for the EKS cluster prod: The config profile (unknown) could not be found"
     ]
+
+
+def test_the_plugin_repeats_nothing_of_what_gives_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = config_file(tmp_path, "http://127.0.0.1:9", f"[profile broken]\n{PRINTS % 'sekret'}")
+    monkeypatch.setenv("AWS_CONFIG_FILE", config)
+    plugin = Eks(Sessions().of("eu-west-2", "broken")).exec_plugin("prod")
+    answer = subprocess.run([plugin["command"], *plugin["args"]], capture_output=True, check=False, text=True)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr == "no credential for the EKS cluster prod: JSONDecodeError\n"
 
 
 @pytest.mark.parametrize(
