@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Context, Decimal
 from typing import Any
+
+# https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/; an exponent of more digits would be
+# none that a computer has, and a number of as many.
+_QUANTITY = re.compile(
+    r"(?P<number>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?P<suffix>[KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,3})?"
+)
 
 _SUFFIXES = {
     "n": "1e-9",
@@ -23,14 +30,14 @@ def quantity(value: Any) -> Decimal | None:
     """A resource quantity (`500m`, `1Gi`, `0.5`) as a number; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    text = str(value)
-    factor = Decimal(1)
-    if text[-2:] in _BINARY:
-        text, factor = text[:-2], Decimal(1024) ** _BINARY[text[-2:]]
-    elif text[-1:] in _SUFFIXES:
-        text, factor = text[:-1], Decimal(_SUFFIXES[text[-1]])
     try:
-        number = Decimal(text) * factor
-    except InvalidOperation:
+        text = str(value)
+    except ValueError:  # an integer that is too long to be written in digits
         return None
-    return number if number.is_finite() else None
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
+        return None
+    number, suffix = match["number"], match["suffix"] or ""
+    factor = Decimal(1024) ** _BINARY[suffix] if suffix in _BINARY else Decimal(_SUFFIXES.get(suffix) or f"1{suffix}")
+    # Exact: what is no quantity (a digest that is all digits) is asked for too, and may differ in the last digit.
+    return Context(prec=len(text) + 20).multiply(Decimal(number), factor)
