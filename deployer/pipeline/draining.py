@@ -51,12 +51,13 @@ class DrainRequest:
 
 @dataclass
 class _Region:
-    """One region on its way; what is known of it by now."""
+    """One region on its way; what is known of it by now. `begun` is whether anything may have happened there."""
 
     configuration: Configuration
     ports: RegionPorts
     gate: Gate
     phases: Phases
+    begun: bool = False
     absence: Absence | None = None
     repairs: list[str] = field(default_factory=list)
     reasons: tuple[str, ...] = ()
@@ -97,8 +98,9 @@ class Draining:
         outcomes, signalled = run_all([partial(self._each, regions, results)], interrupt=self._stop.set)
         if outcomes[0].error is not None:
             raise outcomes[0].error
+        results = list(results)  # what still runs is not waited for any more
         known = {one.target for one in results}
-        results += [self._not_begun(one) for one in regions if one.configuration.target not in known]
+        results += [self._unknown(one) for one in regions if one.configuration.target not in known]
         if all(one.outcome in ("unchanged", "not started") for one in results):
             return self._command.result(results), signalled
         announcer = self._command.announcer(self._loaded.configurations)
@@ -120,6 +122,7 @@ class Draining:
         for region in regions:
             if self._stop.is_set():
                 return
+            region.begun = True
             results.append(self._one(region))
             if results[-1].error is not None:
                 return
@@ -135,9 +138,19 @@ class Draining:
             except DeployError as error:
                 return region.result("interrupted" if self._stop.is_set() else "failed", error)
 
-    def _not_begun(self, region: _Region) -> TargetResult:
-        name = region.configuration.target.region
-        return region.result("not started", DeploymentFailed(f"{name} was not begun", why="another region came first"))
+    def _unknown(self, region: _Region) -> TargetResult:
+        """The result of a region that has told of none: it was not begun, or did not end soon after a signal."""
+        target = region.configuration.target
+        if not region.begun:
+            error = DeploymentFailed(f"{target.region} was not begun", why="another region came first")
+            return region.result("not started", error)
+        what = "drained" if self._request.action == "drain" else "restored"
+        error = DeploymentFailed(
+            f"whether {target.region} is {what} is not known",
+            why="it did not end soon enough after it was stopped",
+            hint=f"`deploy dns status {target}` shows it",
+        )
+        return region.result("interrupted", error)
 
     def _lock(self, region: _Region, stack: ExitStack) -> bool:
         """Keep deployments away from the region; False when its cluster is out of reach, and nobody can deploy."""

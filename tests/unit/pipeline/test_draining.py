@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Event, Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from deployer.config import Loaded
 from deployer.errors import HeldError, UnreachableError
 from deployer.execute import answers
+from deployer.execute.parallel import Outcome
 from deployer.execute.ports import Announcement
 from deployer.execute.work import RegionPorts
 from deployer.model import App, DeploymentResult, HealthCheckSettings, Holder, RolloutSettings, Settings, Target
@@ -184,6 +186,36 @@ def test_the_only_region_is_not_drained() -> None:
     result = world.run("drain", "london")
     assert "no other region has a record" in str(result.targets[0].error)
     assert world.run("drain", "london", forced=True, reason="I know").targets[0].outcome == "drained"
+
+
+def test_a_drain_that_does_not_end_after_a_signal_is_not_called_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Route 53 is slow, the waiting is given up, and the region may be drained or not."""
+    world = World()
+    asked, told, finished_ = Event(), Event(), Event()
+    tag = world.routes.tag_health_check
+
+    def slow(check: HealthCheck, tags: Any) -> HealthCheck:
+        asked.set()
+        assert told.wait(10)
+        finished_.set()
+        return tag(check, tags)
+
+    def given_up(jobs: Any, *, interrupt: Any) -> Any:
+        outcome: Outcome[None] = Outcome()
+        Thread(target=jobs[0], daemon=True).start()
+        assert asked.wait(10)
+        interrupt()
+        return [outcome], None
+
+    world.routes.tag_health_check = slow  # type: ignore[method-assign]
+    monkeypatch.setattr("deployer.pipeline.draining.run_all", given_up)
+    result = world.run("drain", "london", "seoul")
+    told.set()
+    assert [one.outcome for one in result.targets] == ["interrupted", "not started"]
+    error = result.targets[0].error
+    assert error is not None
+    assert "`deploy dns status prod london myapp`" in (error.hint or "")
+    assert finished_.wait(10)
 
 
 def test_an_app_without_a_host_has_nothing_to_drain() -> None:
