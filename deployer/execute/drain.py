@@ -91,6 +91,7 @@ class Gate:
         """
         standing = self._known()
         lock = self._lock(standing.zone)
+        self._answers.note()  # before the lock, which is ours for a short time only: servers may be slow to be given up
         with lock.held(stop):
             standing = self._known()
             if standing.drain is not None:
@@ -99,7 +100,6 @@ class Gate:
                 self._guard(standing)
             lock.confirm()
             drain = replace(self._drain(why), forced=forced)
-            self._answers.note()
             tagged = self._dns.tag_health_check(standing.check, marks(drain))
             after = self._dns.update_health_check(tagged, drained(tagged.config))
             if not lock.is_ours():

@@ -341,6 +341,26 @@ def test_who_takes_too_long_gives_up_before_others_take_over() -> None:
             lock.confirm()
 
 
+def test_name_servers_that_are_slow_to_be_given_up_take_no_time_from_the_lock() -> None:
+    dns, time = make_dns(), Time()
+    silent = FakeNameServers(dns, answers=False)
+    ask = silent.ask
+
+    def slowly(server: str, host: str, client: str | None = None) -> Answered | None:
+        assert host != SERVICE.regional_host("london") or not locked(dns)
+        time.seconds += LEASE if host == SERVICE.regional_host("london") else 0
+        return ask(server, host, client)
+
+    silent.ask = slowly  # type: ignore[method-assign]
+    drain(dns, name_servers=silent, time=time)
+    assert dns.checks["london"].config.drained
+    assert silent.asked
+
+
+def locked(dns: FakeDns) -> bool:
+    return any(name == lock_name(SERVICE.host) for name, _, _ in dns.stored)
+
+
 def test_a_drain_whose_lock_was_taken_over_is_undone() -> None:
     dns = make_dns()
     update = dns.update_health_check
