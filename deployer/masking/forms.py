@@ -8,8 +8,9 @@ import html
 import json
 import re
 from collections.abc import Iterator, Mapping
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import quote, quote_plus
 
+from deployer.masking.addresses import credentials
 from deployer.masking.flat import without_breaks
 
 SHORTEST = 5
@@ -32,6 +33,8 @@ _HEX = re.compile(r"(\\u)([0-9a-f]{4})")
 _MOST_SPACES = 16
 _SHORTEST_WRAPPED = 12
 _SHORTEST_LEAF = 16
+_SHORTEST_ENCODED = 12
+_ENCODED = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 _COMMON_WORDS = (
     "admin allow alpha always anonymous application apply async basic beta black block build cache changeme client "
     "cluster config console container context counter create daemon database debug default delete deploy "
@@ -72,13 +75,13 @@ def patterns(value: str) -> Iterator[str]:
     16 KiB only the text itself and its base64 are searched for, and of one over 256 KiB only its beginning.
     """
     for part in _parts(value[:_LONGEST_VALUE]):
-        spellings = _spellings(part) if len(part) <= _EVERY_SPELLING_UP_TO else {part, *_base64(part)}
+        spellings = _spellings(part) if len(part) <= _EVERY_SPELLING_UP_TO else {part, *_base64(part), *_encoded(part)}
         for spelling in spellings:
             yield from _pieces(without_breaks(spelling))
 
 
 def _parts(value: str) -> Iterator[str]:
-    """The value, each of its lines, the password in a URL, and the longer texts in a JSON document."""
+    """The value, each of its lines, the credentials in a URL, and the longer texts in a JSON document."""
     whole = value.strip()
     yield from _leaves(whole)
     lines = whole.splitlines() if "\n" in whole or "\r" in whole else []
@@ -86,9 +89,7 @@ def _parts(value: str) -> Iterator[str]:
     for part in (whole, *(line.strip() for line in lines if not line.startswith("-----"))):
         if not is_trivial(part):
             yield part
-            password = _password(part)
-            if password and not is_trivial(password):
-                yield password
+            yield from (text for text in dict.fromkeys(credentials(part)) if not is_trivial(text))
 
 
 def _leaves(value: str) -> Iterator[str]:
@@ -103,17 +104,8 @@ def _leaves(value: str) -> Iterator[str]:
                     waiting += mapping.values()
                 case list() as items:
                     waiting += items
-                case str() as text if "://" not in text or _password(text):
+                case str() as text if "://" not in text or any(credentials(text)):
                     yield from (part for part in _parts(text) if len(part) >= _SHORTEST_LEAF)
-
-
-def _password(value: str) -> str | None:
-    if "://" not in value or "@" not in value or len(value) > 2048:
-        return None
-    try:
-        return urlsplit(value).password
-    except ValueError:
-        return None
 
 
 def _spellings(value: str) -> set[str]:
@@ -146,6 +138,7 @@ def _spellings(value: str) -> set[str]:
         _replace(value, {**_HTML_ESCAPES, '"': "&#34;", "'": "&#39;"}),  # Go's templates, and Jinja2's
         _replace(value, {**_HTML_ESCAPES, '"': "&quot;", "'": "&#39;"}),
         *_base64(value),
+        *_encoded(value),
         *_wrapped(value),
     }
 
@@ -209,6 +202,16 @@ def _base64(value: str) -> Iterator[str]:
     for text in texts:
         yield text
         yield text.replace("+", "-").replace("/", "_")
+
+
+def _encoded(value: str) -> Iterator[str]:
+    """A value that is base64 itself, in both alphabets and without its padding."""
+    text = without_breaks(value)
+    if len(text) >= _SHORTEST_ENCODED and _ENCODED.fullmatch(text):
+        text = text.rstrip("=")
+        yield text
+        yield text.replace("+", "-").replace("/", "_")
+        yield text.replace("-", "+").replace("_", "/")
 
 
 def _pieces(text: str) -> Iterator[str]:
