@@ -104,6 +104,7 @@ def rotate(
     """
     from deployer.adapters import process
     from deployer.cli.masked import show_errors
+    from deployer.cli.messages import show_warning
     from deployer.config.secret_files import all_secret_files
     from deployer.pipeline.secrets.rotation import Progress
     from deployer.pipeline.secrets.rotation import rotate as run
@@ -120,13 +121,14 @@ def rotate(
 
     with Wiring(directory, "") as wiring:
         files = all_secret_files(wiring.repository, stage, region)
-        progress = Progress(_progress_file(cache_directory(), wiring.root))
+        progress = Progress(_progress_file(cache_directory(), wiring.root), warn=show_warning)
         if afresh:
             progress.forget()
         try:
             errors = run(wiring.root, files, wiring.encrypted_file, progress, told, interrupt=process.stop_all)
         except KeyboardInterrupt as stop:
-            sys.stderr.write("stopped; the same command goes on with the rest\n")
+            rest = "goes on with the rest" if progress.kept else "begins afresh"
+            sys.stderr.write(f"stopped; the same command {rest}\n")
             raise interruption(stop) from None
     if as_json:
         print_result(json.dumps(rotated_document(done, errors), indent=2))

@@ -29,10 +29,17 @@ Told = Callable[[RotatedFile, int, int], None]
 
 
 class Progress:
-    """Which files an unfinished rotation has done, by the digests of what it wrote: a file in the cache, no secrets."""
+    """Which files an unfinished rotation has done, by the digests of what it wrote: a file in the cache, no secrets.
 
-    def __init__(self, path: Path, *, now: Callable[[], float] = time.time) -> None:
+    Where that cannot be written, `warn` is told once, and `kept` is False: only the convenience is lost.
+    """
+
+    def __init__(
+        self, path: Path, *, now: Callable[[], float] = time.time, warn: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self.kept = True
         self._path = path
+        self._warn = warn
         self._lock = threading.Lock()
         self._done: dict[str, str] = {}
         with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
@@ -51,10 +58,25 @@ class Progress:
         """Remember that a file is to become this content; before it is written, so that no file is done twice."""
         with self._lock:
             self._done[str(file.path)] = hashlib.sha256(content).hexdigest()
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._path.with_suffix(f".{os.getpid()}")
+            try:
+                self._write()
+            except OSError as error:
+                if self.kept:
+                    self._warn(
+                        f"an interrupted rotation cannot go on where it stopped: {error.strerror} ({self._path})"
+                    )
+                self.kept = False
+
+    def _write(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._path.with_suffix(f".{os.getpid()}")
+        try:
             temporary.write_text(json.dumps({"begun": self._begun, "done": self._done}))
             temporary.replace(self._path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
 
     def forget(self) -> None:
         """Begin afresh."""

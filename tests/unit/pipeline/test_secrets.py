@@ -438,6 +438,27 @@ def test_an_interrupted_rotation_goes_on_with_the_rest(committed: Repository, tm
     assert values(files[1]) == {"FingerprintKey": "f" * 64}
 
 
+@pytest.mark.parametrize("obstacle", ["p", "p/p.json"])
+def test_a_rotation_goes_on_where_its_progress_cannot_be_kept(
+    committed: Repository, tmp_path: Path, obstacle: str
+) -> None:
+    """A file where the directory should be, and a directory where the file should be."""
+    if obstacle == "p":
+        (tmp_path / "p").write_text("")
+    else:
+        (tmp_path / "p/p.json/x").mkdir(parents=True)
+    warnings: list[str] = []
+    progress = Progress(tmp_path / "p/p.json", warn=warnings.append)
+    files = all_secret_files(committed)
+    states: list[str] = []
+    assert not rotate(committed.root, files, open_file, progress, lambda one, *_: states.append(one.state))
+    assert states == ["rotated", "rotated"]
+    assert not progress.kept
+    assert len(warnings) == 1
+    assert "cannot go on where it stopped" in warnings[0]
+    assert not list(tmp_path.glob("p/p.[0-9]*"))
+
+
 def test_an_old_interruption_is_forgotten(committed: Repository, tmp_path: Path) -> None:
     file = all_secret_files(committed)[0]
     now = [0.0]
