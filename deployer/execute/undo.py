@@ -11,6 +11,7 @@ from deployer.execute.dns.managed import give_old_check_back
 from deployer.execute.evidence import collect
 from deployer.execute.removal import uninstall
 from deployer.model import Ending, Evidence, Outcome, TargetResult
+from deployer.plan.revisions import last_complete
 
 _SHORT = 60.0
 """Seconds for Helm's own part of a way back: it waits for no pods."""
@@ -33,6 +34,7 @@ def fail(attempt: Attempt, error: DeployError) -> TargetResult:
         return attempt.result("interrupted" if stopped else "failed", error, evidence)
     if failed is None:
         return attempt.result("not started" if stopped else "failed", error, evidence)
+    attempt.revision = failed
     outcome, left = _go_back(attempt)
     if outcome != "uninstalled":
         _write_down(attempt, failed)
@@ -86,7 +88,10 @@ def _write_down(attempt: Attempt, revision: int) -> None:
 
 
 def _go_back(attempt: Attempt) -> tuple[Outcome, str | None]:
-    """Back to the last good revision, or away with it where there was none; what could not be done, if anything."""
+    """Back to the last good revision, else to one that was complete, or away with it where there was none.
+
+    Also what could not be done, if anything. Only a first installation is ever taken away.
+    """
     work, plan = attempt.work, attempt.work.plan
     releases, name = work.ports.releases, work.app.app_name
     back_to = plan.good_revision or plan.foreign_revision
@@ -97,6 +102,12 @@ def _go_back(attempt: Attempt) -> tuple[Outcome, str | None]:
         stored = releases.revisions(name, work.namespace)
         if back_to is None and has_taken(stored):
             return give_back(attempt, stored)
+        if back_to is None:
+            older = [one for one in stored if attempt.revision is None or one.number < attempt.revision]
+            complete = last_complete(older)
+            back_to = complete.number if complete else None
+            if complete is None and stored and stored[-1].number > 1:
+                return "failed", "it was left as it is: of what ran before, no revision is left to return to"
         if back_to is None:
             with attempt.phases("uninstall") as phase:
                 kept = uninstall(work, stored, timeout=_SHORT)

@@ -11,7 +11,7 @@ from deployer.model.recovery import PartialFleet
 from deployer.plan.difference import changes_between, removed_objects
 from deployer.plan.history import is_copied
 from deployer.plan.planner import last_good
-from deployer.plan.revisions import manifest_texts, named
+from deployer.plan.revisions import last_complete, manifest_texts, named
 from deployer.plan.steps import TargetPlan
 
 _ENDED = {"failed": "failed", "interrupted": "was interrupted", "reverted": "was taken back"}
@@ -50,7 +50,7 @@ def plan_recovery(target: Target, revisions: Sequence[Revision]) -> Recovery:
         plan = replace(plan, release_action="verify", good_revision=good, foreign_revision=foreign, reasons=(reason,))
         return Recovery(replace(plan, image=_image(current)), current)
     reason = f"{named(current)} {_fault(current)}"
-    goal = next((one for one in older if one.number == (good or foreign)), None) or _complete(older)
+    goal = next((one for one in older if one.number == (good or foreign)), None) or last_complete(older)
     if goal is None:
         return Recovery(replace(plan, release_action="uninstall", reasons=(reason,)))
     old, new = manifest_texts(current), manifest_texts(goal)
@@ -136,11 +136,6 @@ def _before(revisions: Sequence[Revision], current: Revision) -> str | None:
     """The deployment that was good before the current one."""
     older = (one for one in revisions if one.number < current.number and one.verified and one.origin != current.origin)
     return next((one.origin for one in older), None)
-
-
-def _complete(older: Sequence[Revision]) -> Revision | None:
-    """The newest revision that was deployed as a whole, although nobody has seen it run well."""
-    return next((one for one in older if one.status in ("deployed", "superseded") and one.ended is None), None)
 
 
 def _is_foreign(revision: Revision) -> bool:

@@ -20,6 +20,11 @@ def manifest_texts(revision: Revision) -> tuple[str, ...]:
     return tuple(canonical_text(content) for content in revision.objects() if content["metadata"].get("name"))
 
 
+def last_complete(revisions: Sequence[Revision]) -> Revision | None:
+    """The newest revision that was deployed as a whole, although nobody has seen it run well."""
+    return next((one for one in revisions if one.status in ("deployed", "superseded") and one.ended is None), None)
+
+
 def named(revision: Revision) -> str:
     """`revision 5 (version 0.0.1, deployment 20261121-070905-3f9a1c)`."""
     record = revision.record

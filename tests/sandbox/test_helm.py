@@ -198,6 +198,17 @@ def test_a_mark_counts_for_its_revision_only(bench: Bench) -> None:
     assert (bench.live(config()) or {})["data"] == {"a": "1"}
 
 
+def test_a_good_revision_outlives_many_that_were_not(bench: Bench) -> None:
+    bench.upgrade(config(a="good"))
+    bench.releases.mark("app", bench.namespace, 1, verified=True)
+    for number in range(11):
+        bench.upgrade(config(a=str(number)), by=f"d-{number}")
+    numbers = [one.number for one in bench.revisions()]
+    assert numbers == [12, 11, 10, 9, 8, 7, 6, 5, 4, 1]
+    bench.releases.rollback("app", bench.namespace, 1, timeout=60)
+    assert bench.settled(config(a="good"))
+
+
 def test_a_rollback_by_hand_is_not_taken_for_verified(bench: Bench) -> None:
     bench.upgrade(config())
     bench.releases.mark("app", bench.namespace, 1, verified=True)

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 CHART = Path(__file__).parents[2] / "chart"
 HISTORY = 10
+_GOOD = 2
+"""Verified revisions that stay, whatever came after them: what runs, and what one step back leads to."""
+
 _MARGIN = 60.0
 """Seconds that helm gets beyond the timeout that it was told, which counts for each hook by itself."""
 
@@ -78,6 +81,7 @@ class HelmReleases:
         Raises HeldError when a revision is pending, ConfigurationError when the cluster refuses a manifest,
         UnreachableError, DeploymentFailed for hooks and all else, InterruptedBySignal after `stop`.
         """
+        self._make_room(request.name, request.namespace, self.revisions(request.name, request.namespace))
         values: Json = {"manifests": list(request.manifests), "record": asdict(request.record)}
         if request.before:
             values["before"] = list(request.before)
@@ -111,6 +115,7 @@ class HelmReleases:
         pending revision it is then written down that it failed.
         """
         before = self._newest(name, namespace)
+        self._make_room(name, namespace, self.revisions(name, namespace), to)
         try:
             self._change(
                 "rollback",
@@ -144,6 +149,16 @@ class HelmReleases:
         if newest.is_unfinished_rollback and not newest.before and len(revisions) > 1:
             self._storage.rebase(name, namespace, newest.number, revisions[1].number)
         return newest
+
+    def _make_room(self, name: str, namespace: str, revisions: Sequence[Revision], to: int | None = None) -> None:
+        """Delete old revisions before Helm does so by age alone: what was good may be older than many that were not."""
+        good = [one.number for one in revisions if one.verified][:_GOOD]
+        deployed = [one.number for one in revisions if one.status == "deployed"][:1]
+        needed = {revisions[0].number, *good, *deployed, to} if revisions else set()
+        surplus = len(revisions) - (self._history - 1)
+        spare = [one.number for one in reversed(revisions) if one.number not in needed]
+        for number in spare[: max(0, surplus)]:
+            self._storage.drop(name, namespace, number)
 
     def uninstall(self, name: str, namespace: str, *, timeout: float) -> None:
         """Remove the release; what is annotated to be kept (claimed volumes) stays. No release is no error."""

@@ -110,6 +110,10 @@ class Storage:
         for secret in sorted(self._stored(name, namespace), key=_number):
             self._secrets.delete(ObjectKey("v1", "Secret", namespace, secret["metadata"]["name"]))
 
+    def drop(self, name: str, namespace: str, revision: int) -> None:
+        """Delete one revision."""
+        self._secrets.delete(_secret_key(name, namespace, revision))
+
     def rebase(self, name: str, namespace: str, revision: int, onto: int) -> None:
         """Give a revision the manifest of another one, and what only itself has. Once more changes nothing."""
         secrets = {_number(secret): secret for secret in self._stored(name, namespace)}

@@ -129,6 +129,24 @@ def test_somebody_elses_release_is_never_uninstalled() -> None:
     assert not any(revision.verified for revision in scene.releases.stored)
 
 
+def test_what_was_complete_comes_back_where_nothing_was_ever_verified() -> None:
+    before = make_revision(2, verified=False, ended="failed"), make_revision(1, verified=False, status="superseded")
+    scene = Scene(ready=False).after(*before)
+    result = scene.run()
+    assert scene.releases.done == [("upgrade", 3), ("rollback", 1, 4), ("mark", 3, "failed")]
+    assert (result.outcome, result.revision) == ("rolled back", 4)
+
+
+def test_what_once_ran_is_never_uninstalled() -> None:
+    """Helm keeps so many revisions, and the good one may be gone by now."""
+    scene = Scene(ready=False).after(make_revision(12, verified=False, status="failed"))
+    result = scene.run()
+    assert scene.releases.done == [("upgrade", 13), ("mark", 13, "failed")]
+    assert (result.outcome, result.revision) == ("failed", 13)
+    assert result.error is not None
+    assert "left as it is" in str(result.error.hint)
+
+
 def test_a_host_that_does_not_answer_from_outside_is_a_failure_like_any_other() -> None:
     scene = Scene(CONFIG, INGRESS).after(make_revision(1), good_revision=1)
     scene.prober.reason = "HTTP 503"
@@ -153,6 +171,15 @@ def test_an_upgrade_that_left_a_failed_revision_is_rolled_back() -> None:
     scene = Scene().after(make_revision(1), good_revision=1)
     scene.releases.fail = DeploymentFailed("helm refused")
     assert scene.run().outcome == "rolled back"
+
+
+def test_a_revision_that_an_upgrade_left_is_known_also_where_the_way_back_fails() -> None:
+    """Otherwise the region would count as untouched, and be led back into DNS."""
+    scene = Scene().after(make_revision(1), good_revision=1)
+    scene.releases.fail = DeploymentFailed("helm refused")
+    scene.releases.fail_rollback = UnreachableError("the API server went away")
+    result = scene.run()
+    assert (result.outcome, result.revision) == ("failed", 2)
 
 
 def test_a_rollback_that_fails_is_told_and_what_stands_is_named() -> None:

@@ -344,6 +344,23 @@ def test_a_rollback_that_ended_halfway_has_what_it_was_to_leave(status: str, des
         assert [one.manifest for one in older] == [manifests[1], manifests[0]]
 
 
+def test_what_was_good_is_not_pushed_out_of_the_history_by_what_was_not(tmp_path: Path) -> None:
+    failing = [("failed", False)] * 7
+    secrets = history(("superseded", False), ("superseded", True), ("superseded", True), *failing, ("deployed", False))
+    upgrade(Helm(tmp_path, SUCCEEDING), tmp_path, secrets)
+    made = adapter(Helm(tmp_path, ""), secrets, directory=tmp_path)
+    assert [one.number for one in made.revisions("app", NAMESPACE)] == [11, 10, 9, 8, 7, 6, 5, 3, 2]
+    made.rollback("app", NAMESPACE, 5, timeout=5)
+    assert len(made.revisions("app", NAMESPACE)) == 9
+
+
+def test_a_rollback_does_not_push_out_its_own_goal(tmp_path: Path) -> None:
+    secrets = history(("superseded", False), *[("superseded", True)] * 9)
+    made = adapter(Helm(tmp_path, ""), secrets, directory=tmp_path)
+    made.rollback("app", NAMESPACE, 1, timeout=5)
+    assert [one.number for one in made.revisions("app", NAMESPACE)] == [10, 9, 8, 7, 6, 5, 4, 3, 1]
+
+
 def named(*names: str, version: str = "v1") -> str:
     return "".join(
         f"---\napiVersion: example.com/{version}\nkind: Thing\nmetadata: {{name: {name}}}\n" for name in names
