@@ -22,6 +22,7 @@ from deployer.adapters.helm.encoding import (
     revision_of,
     unpack,
 )
+from deployer.errors import DeployError
 from deployer.model import DeploymentRecord, Ending, Json, ObjectKey, Revision
 
 
@@ -164,7 +165,14 @@ class Storage:
             "metadata": {"resourceVersion": metadata["resourceVersion"], "labels": dict(labels or {})},
             "data": {"release": pack(release)},
         }
-        self._secrets.patch(ObjectKey("v1", "Secret", metadata["namespace"], metadata["name"]), change)
+        try:
+            self._secrets.patch(ObjectKey("v1", "Secret", metadata["namespace"], metadata["name"]), change)
+        except DeployError:
+            # A request whose answer was lost is sent again, and is then refused for what it has done itself.
+            stored = self._stored(metadata["labels"]["name"], metadata["namespace"])
+            live = next((one for one in stored if one["metadata"]["name"] == metadata["name"]), None)
+            if live is None or live["data"] != change["data"]:
+                raise
 
 
 def _number(secret: Json) -> int:

@@ -4,7 +4,8 @@ import pytest
 
 from deployer.adapters.helm.encoding import unpack
 from deployer.adapters.helm.storage import Storage, label_value
-from deployer.model import DeploymentRecord
+from deployer.errors import ConfigurationError
+from deployer.model import DeploymentRecord, Json, ObjectKey
 from deployer.model.release import FOR_EVER
 from tests.unit.adapters.helm.stand_ins import NAMESPACE, Secrets, release, secret
 
@@ -51,6 +52,28 @@ def test_a_revision_is_attributed_to_a_deployment() -> None:
     assert revision.record == DeploymentRecord("new", "app", "prod", "london")
     storage.attribute("app", NAMESPACE, 1, None)
     assert storage.revisions("app", NAMESPACE)[0].deployment_id == "new"
+
+
+class Refusing(Secrets):
+    """Refuses every change: after it has made it, as when a request is sent again whose answer was lost, or at all."""
+
+    def __init__(self, *secrets: Json, made: bool) -> None:
+        super().__init__(*secrets)
+        self.made = made
+
+    def patch(self, key: ObjectKey, change: Json) -> Json:
+        if self.made:
+            super().patch(key, change)
+        raise ConfigurationError("the object has been modified")
+
+
+def test_a_change_that_was_made_though_it_was_refused_is_made() -> None:
+    secrets = Refusing(secret(release()), made=True)
+    Storage(secrets).attribute("app", NAMESPACE, 1, DeploymentRecord("new", "app", "prod", "london"))
+    assert Storage(secrets).revisions("app", NAMESPACE)[0].deployment_id == "new"
+    secrets.made = False
+    with pytest.raises(ConfigurationError, match="modified"):
+        Storage(secrets).attribute("app", NAMESPACE, 1, DeploymentRecord("newer", "app", "prod", "london"))
 
 
 def test_only_a_pending_revision_is_made_a_failed_one() -> None:
