@@ -89,7 +89,7 @@ class Fleet:
         """Everything; `results` has an entry for each target afterwards. Raises nothing but defects."""
         try:
             for attempt, member in zip(self._attempts, self._members, strict=True):
-                if member.always or attempt.work.plan.release_action != "none":
+                if member.always or attempt.work.plan.changes_region:
                     attempt.lock = self._take_lock(attempt)
                     _tell_of_holder(attempt, attempt.lock)
             self._look_again()
@@ -180,7 +180,7 @@ def _tell_of_holder(attempt: Attempt, lock: HeldLock) -> None:
 
 def _renew(attempt: Attempt, member: Member) -> None:
     work = attempt.work
-    if not member.always:
+    if not member.always and work.plan.release_action != "none":  # a release that goes has no new one
         revisions = work.ports.releases.revisions(work.app.app_name, work.namespace)
         if (revisions[0].number if revisions else None) == work.plan.current_revision:
             return

@@ -131,7 +131,7 @@ class Waves:
             work = attempt.work
             if work.target in self._results:
                 continue
-            if work.plan.release_action == "none":
+            if not work.plan.changes_region:
                 self._results[work.target] = attempt.unchanged()
             else:
                 hint = f"{self._recovery} tells who has it, and how to go on or back" if advanced else None

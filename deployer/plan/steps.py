@@ -49,7 +49,12 @@ class TargetPlan:
     def changes_anything(self) -> bool:
         """Whether carrying this plan out would change a registry, a cluster or DNS."""
         forgotten = any(not one.remaining for one in self.adoption.predecessors)
-        return self.image_action in ("copy", "build") or self.release_action != "none" or forgotten or self.dns
+        return self.image_action in ("copy", "build") or self.changes_region or forgotten
+
+    @property
+    def changes_region(self) -> bool:
+        """Whether carrying it out changes the region's release or its DNS, which needs the region's lock."""
+        return self.release_action != "none" or self.dns
 
     @property
     def deletes_data(self) -> tuple[ObjectKey, ...]:
