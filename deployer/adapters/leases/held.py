@@ -17,6 +17,9 @@ _RETRY_SECONDS = 2.0
 _PATIENCE = 5.0
 """Seconds for one attempt to renew or to give back: a server that hangs must not keep us from noticing the end."""
 
+_LOOK_SECONDS = 1.0
+"""Seconds between two looks at whether it has run out."""
+
 _CONFLICTS = 5
 
 Loss = Callable[[Json | None, DeployError | None], HeldError]
@@ -50,6 +53,8 @@ class HeldLease:
         self._mutex = Lock()
         self._over = Event()
         self._error: HeldError | None = None
+        self._looked = clock()
+        self._waking_until = 0.0
 
     @property
     def taken_over(self) -> LockState | None:
@@ -59,6 +64,7 @@ class HeldLease:
     def start(self) -> None:
         """Renew from now on, in the background."""
         Thread(target=self._run, name=f"lock {self._key.name}", daemon=True).start()
+        Thread(target=self._guard, name=f"end of lock {self._key.name}", daemon=True).start()
 
     def confirm(self) -> None:
         """Renew now. Raises HeldError once it was lost, UnreachableError when the cluster does not answer."""
@@ -92,6 +98,19 @@ class HeldLease:
         self._tell_once()
         return None if self._over.is_set() else pause
 
+    def look(self) -> None:
+        """Tell that it is lost once it has run out, though a renewal may still be on its way: a login may hang.
+
+        Where the machine itself slept since the last look, a renewal first gets the time to find out who has it.
+        """
+        now = self._clock()
+        if now - self._looked > _LOOK_SECONDS + _PATIENCE:
+            self._waking_until = now + 2 * _PATIENCE
+        self._looked = now
+        if now >= max(self._valid_until, self._waking_until) and self._error is None:
+            self._error = self._loss(None, DeployError("renewing it takes too long"))
+            self._tell_once()
+
     def release(self) -> None:
         """Delete the Lease if it is still ours. Never raises: what cannot be deleted expires."""
         self._over.set()
@@ -106,6 +125,10 @@ class HeldLease:
         pause: float | None = RENEW_SECONDS
         while pause is not None and not self._over.wait(pause):
             pause = self.renew()
+
+    def _guard(self) -> None:
+        while not self._over.wait(_LOOK_SECONDS):
+            self.look()
 
     def _renew(self, timeout: float | None) -> None:
         """Renew by compare and swap: where that succeeds nobody else had it meanwhile, however late it is."""

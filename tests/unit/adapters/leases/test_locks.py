@@ -212,6 +212,45 @@ def test_it_is_lost_when_it_could_not_be_renewed_until_it_expired(leases: Leases
     assert leases.content == {}, "nobody else has taken it: it is still ours to give back"
 
 
+def test_it_is_lost_when_it_runs_out_while_a_renewal_hangs(leases: Leases) -> None:
+    machine = Machine(leases)
+    held = machine.acquire()
+    hanging, answer = threading.Event(), threading.Event()
+
+    def hang(request: str) -> None:
+        hanging.set()
+        answer.wait(30)
+
+    leases.before = hang
+    renewal = threading.Thread(target=held.renew)
+    renewal.start()
+    assert hanging.wait(30)
+    for _ in range(DURATION):
+        assert machine.lost == 0
+        leases.clock.seconds += 1
+        held.look()
+    assert machine.lost == 1
+    answer.set()
+    renewal.join()
+    with pytest.raises(HeldError, match="was lost") as lost:
+        held.confirm()
+    assert lost.value.why is not None and "takes too long" in lost.value.why
+
+
+def test_a_machine_that_wakes_up_asks_before_it_gives_up(leases: Leases) -> None:
+    machine = Machine(leases)
+    held = machine.acquire()
+    leases.clock.seconds += 3600
+    held.look()
+    leases.clock.seconds += 5
+    held.look()
+    assert machine.lost == 0
+    assert held.renew() == RENEW_SECONDS
+    leases.clock.seconds += 6
+    held.look()
+    assert machine.lost == 0
+
+
 def test_a_machine_that_slept_keeps_what_nobody_took(leases: Leases) -> None:
     machine = Machine(leases)
     held = machine.acquire()
