@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from threading import Event
 
-from deployer.errors import DeploymentFailed
+from deployer.errors import DeploymentFailed, NotPermitted, UnreachableError
 from deployer.execute.ports import Cluster, OutsideProber, Probe
 from deployer.model import App, HealthCheckSettings, Json, ObjectKey, Settings, Target
 
@@ -61,7 +61,8 @@ def wait_until_healthy(
 ) -> int:
     """Ask until the host has answered well for `Stable` seconds without a failure; how often it was asked.
 
-    `connect_to` gives the load balancer's `host:port`, asked for anew each time since it may appear late.
+    `connect_to` gives the load balancer's `host:port`, asked for anew each time since it may appear late. A cluster that
+    does not answer meanwhile does not matter: the last address is asked then.
     Raises DeploymentFailed after the health check's `Timeout`.
     """
     url = health_url(host, health)
@@ -69,10 +70,17 @@ def wait_until_healthy(
     healthy_since: float | None = None
     asked = 0
     reason: str | None = "it was not asked"
+    address: str | None = None
     while not stop.is_set():
-        address = connect_to()
+        unknown = "the Ingress has no load balancer yet"
+        try:
+            address = connect_to()
+        except NotPermitted:
+            raise
+        except UnreachableError as error:
+            unknown = str(error)
         if address is None:
-            reason = "the Ingress has no load balancer yet"
+            reason = unknown
         else:
             reason = prober.ask(Probe(url, connect_to=address, search_string=health.search_string))
             asked += 1

@@ -5,7 +5,7 @@ from threading import Event
 
 import pytest
 
-from deployer.errors import DeploymentFailed
+from deployer.errors import DeployError, DeploymentFailed, NotPermitted, UnreachableError
 from deployer.execute.outside import health_url, wait_until_healthy
 from deployer.execute.ports import Probe
 from deployer.model import HealthCheckSettings
@@ -61,6 +61,37 @@ def test_an_ingress_without_a_load_balancer_is_named_as_the_reason() -> None:
     with pytest.raises(DeploymentFailed) as caught:
         wait(ScriptedProber([]), HealthCheckSettings(timeout=5), address=None)
     assert "no load balancer" in str(caught.value.why)
+
+
+class Failing:
+    """A cluster that gives an address, or fails."""
+
+    def __init__(self, *answers: str | DeployError) -> None:
+        self.answers = iter(answers)
+        self.last: str | DeployError = "lb:80"
+
+    def __call__(self) -> str | None:
+        self.last = next(self.answers, self.last)
+        if isinstance(self.last, DeployError):
+            raise self.last
+        return self.last
+
+
+def through(cluster: Failing, prober: ScriptedProber, health: HealthCheckSettings) -> int:
+    clock = ticking()
+    return wait_until_healthy(prober, "h", health, cluster, stop=Event(), clock=lambda: next(clock), pause=0)
+
+
+def test_a_cluster_that_does_not_answer_for_a_while_fails_nothing() -> None:
+    away = UnreachableError("the cluster does not answer")
+    prober = ScriptedProber(["HTTP 503", "HTTP 503", None])
+    assert through(Failing(away, "lb:80", away), prober, HealthCheckSettings()) == 3
+    assert {probe.connect_to for probe in prober.asked} == {"lb:80"}
+    with pytest.raises(DeploymentFailed, match="does not answer well") as caught:
+        through(Failing(away), ScriptedProber([]), HealthCheckSettings(timeout=5))
+    assert "the cluster does not answer" in str(caught.value.why)
+    with pytest.raises(NotPermitted):
+        through(Failing(NotPermitted("no")), ScriptedProber([]), HealthCheckSettings(timeout=5))
 
 
 @pytest.mark.parametrize(
