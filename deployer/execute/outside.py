@@ -61,8 +61,8 @@ def wait_until_healthy(
 ) -> int:
     """Ask until the host has answered well for `Stable` seconds without a failure; how often it was asked.
 
-    `connect_to` gives the load balancer's `host:port`, asked for anew each time since it may appear late. A cluster that
-    does not answer meanwhile does not matter: the last address is asked then.
+    `connect_to` gives the load balancer's `host:port`, asked for anew each time since it may appear late. While the
+    cluster does not answer that, the last address is asked.
     Raises DeploymentFailed after the health check's `Timeout`.
     """
     url = health_url(host, health)
