@@ -16,6 +16,7 @@ import pytest
 
 from deployer.sandbox.layout import ACCOUNT
 from deployer.tools import require
+from tests.ignore_cases import KEPT, PATHS
 from tests.sandbox.helpers import Project
 from tests.sandbox.region import eventually
 from tests.sandbox.surroundings import ADDRESSES, unique
@@ -127,6 +128,29 @@ def test_one_index_of_two_platforms_is_what_every_region_has(built: Project) -> 
         one["outcome"] for one in built.run("local", "all", built.name, "--json").expect(0).document["targets"]
     } == {"unchanged"}
     assert "buildx build" not in again.read_text()
+
+
+def test_buildkit_reads_ignore_files_as_the_cases_say_that_ours_is_held_against(builders: Path, tmp_path: Path) -> None:
+    """Each case is a context of its own, and all are copied in one build. A file that arrives empty is none."""
+    lines, options = ["FROM scratch"], []
+    for number, text in enumerate(KEPT):
+        context = tmp_path / f"context-{number}"
+        for path in PATHS:
+            (context / path).parent.mkdir(parents=True, exist_ok=True)
+            (context / path).write_text("content")
+        (context / ".dockerignore").write_text(text, newline="")
+        options.append(f"--build-context=case-{number}={context}")
+        lines.append(f"COPY --from=case-{number} . /{number}/")
+    (tmp_path / "main").mkdir()
+    (tmp_path / "main/Dockerfile").write_text("\n".join(lines))
+    command = [str(require("buildx")), "build", "--builder=far", *options, f"--output={tmp_path / 'out'}"]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "BUILDX_CONFIG": str(builders)}
+    done = subprocess.run([*command, str(tmp_path / "main")], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for number, (text, kept) in enumerate(KEPT.items()):
+        top = tmp_path / "out" / str(number)
+        sent = {path.relative_to(top).as_posix() for path in top.rglob("*") if path.is_file() and path.stat().st_size}
+        assert sent - {".dockerignore"} == kept, text
 
 
 def test_a_builder_that_is_not_known_is_told_with_those_that_are(built: Project) -> None:

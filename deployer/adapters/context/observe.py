@@ -52,7 +52,7 @@ class Contexts:
             *self._downloads(app.docker.download, artefacts, where),
         ]
         tree = assemble(items, where)
-        ignored = excluded(tree.keys(), _ignore_file(tree))
+        ignored = excluded(tree.keys(), *_ignore_file(tree))
         kept = {path: item for path, item in tree.items() if path not in ignored}
         refuse_secrets(app.docker, kept.values(), where, self._masker)
         return Context(kept, self._cache / "contexts", self._limits)
@@ -192,11 +192,12 @@ def _files_below(directory: Path) -> Iterator[Path]:
             )
 
 
-def _ignore_file(tree: Mapping[str, Item]) -> str:
+def _ignore_file(tree: Mapping[str, Item]) -> tuple[str, str]:
+    """Its text, and where it is from."""
     for name in IGNORE_FILES:
         match tree.get(name):
-            case Item(source=Text(content)):
-                return content.decode("utf-8", "replace")
-            case Item(source=Copied(path)):
-                return path.read_text("utf-8", "replace")
-    return ""
+            case Item(source=Text(content), origin=origin):
+                return content.decode("utf-8", "replace"), origin
+            case Item(source=Copied(path), origin=origin):
+                return path.read_text("utf-8", "replace"), origin
+    return "", ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from deployer.adapters.docker.failures import build_failure, engine_failure, is_taken, push_failure
@@ -23,13 +24,14 @@ def build_with_engine(request: BuildRequest, registry: Registry, output: Output)
             "the classic builder cannot build for several platforms", hint="install buildx: `deploy doctor` says how"
         )
     dockerfile = (request.context / "Dockerfile").read_text("utf-8", "replace")
-    with _engine(request.image, output, dockerfile) as client:
+    with _engine(request.image, output, dockerfile) as client, _packed(request.context) as context:
         user, password = registry.credentials()
         login = {"username": user, "password": password.reveal()}
         # For FROM; kept in this client's memory alone.
         client._auth_configs.add_auth(request.image.registry, {**login, "serveraddress": request.image.registry})
         for chunk in client.build(
-            path=os.fspath(request.context),
+            fileobj=context,
+            custom_context=True,
             tag=request.image.reference,
             buildargs=dict(request.args),
             platform=request.platforms[0] if request.platforms else None,
@@ -46,6 +48,14 @@ def build_with_engine(request: BuildRequest, registry: Registry, output: Output)
                 raise build_failure(request.image, (*output.lines, error), dockerfile)
         _push(client, request.image, login, output)
     output.end()
+
+
+def _packed(context: Path) -> Any:
+    """All of the context as a tar file: what `.dockerignore` leaves out is not there any more, and docker-py, which
+    would read it again, reads it differently."""
+    from docker.utils import tar
+
+    return tar(context)
 
 
 def _push(client: Any, image: Image, login: dict[str, str], output: Output) -> None:

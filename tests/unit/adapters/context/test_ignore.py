@@ -1,59 +1,27 @@
 from __future__ import annotations
 
-import os
-import tempfile
-from pathlib import Path
-
 import pytest
-from docker.utils.build import exclude_paths
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from deployer.adapters.context.ignore import excluded
+from deployer.errors import ConfigurationError
+from tests.ignore_cases import KEPT, PATHS, REFUSED
 
-PATHS = ("Dockerfile", ".dockerignore", "a.log", "src/a.log", "src/b.py", "src/deep/c.py", "src/deep/d.log", "srcs/x")
-
-
-@pytest.mark.parametrize(
-    ("patterns", "expected"),
-    [
-        ("", set()),
-        ("# *.log\n\n", set()),
-        ("*.log", {"a.log"}),
-        ("**/*.log", {"a.log", "src/a.log", "src/deep/d.log"}),
-        ("/src/", {"src/a.log", "src/b.py", "src/deep/c.py", "src/deep/d.log"}),
-        ("src\n!src/deep", {"src/a.log", "src/b.py"}),
-        ("src\n!src/deep\nsrc/deep/*.log", {"src/a.log", "src/b.py", "src/deep/d.log"}),
-        ("*", {"a.log", "src/a.log", "src/b.py", "src/deep/c.py", "src/deep/d.log", "srcs/x"}),
-        ("\ufeffa.log\r\n  srcs  \r\n", {"a.log", "srcs/x"}),
-        ("Dockerfile\n.dockerignore", set()),
-    ],
-)
-def test_patterns(patterns: str, expected: set[str]) -> None:
-    assert excluded(PATHS, patterns) == expected
+ALWAYS = ("Dockerfile", ".dockerignore")
 
 
-parts = st.sampled_from(["a", "b", "ab", "*", "?", "**", "*b", "a*"])
-pattern_lists = st.lists(
-    st.builds(
-        lambda negated, names: negated + "/".join(names),
-        st.sampled_from(["", "!"]),
-        st.lists(parts, min_size=1, max_size=3),
-    ),
-    max_size=5,
-)
-paths = st.sets(
-    st.builds("/".join, st.lists(st.sampled_from(["a", "b", "ab", "ba"]), min_size=1, max_size=3)), max_size=8
-).map(lambda found: {path for path in found if not any(other.startswith(path + "/") for other in found)})
+@pytest.mark.parametrize("text", KEPT)
+def test_it_leaves_out_what_buildkit_leaves_out(text: str) -> None:
+    """What BuildKit leaves out, it is asked itself by the test of its own in tests/sandbox/test_builders.py."""
+    assert set(PATHS) - excluded([*PATHS, *ALWAYS], text, ".dockerignore") == KEPT[text]
 
 
-@settings(max_examples=150, deadline=None)
-@given(pattern_lists, paths)
-def test_it_leaves_out_what_the_docker_sdk_leaves_out(patterns: list[str], files: set[str]) -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        for name in files:
-            path = Path(directory, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-        kept = exclude_paths(directory, list(patterns))
-        assert files - excluded(files, "\n".join(patterns)) == {os.fspath(path) for path in kept} & files
+def test_what_the_builder_needs_is_never_left_out() -> None:
+    assert excluded(["Dockerfile.dockerignore", *ALWAYS, "x/Dockerfile"], "**", ".dockerignore") == {"x/Dockerfile"}
+
+
+@pytest.mark.parametrize("text", [*REFUSED, "[[:alpha:]]"])
+def test_wrong_patterns_are_named(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="is no pattern") as caught:
+        excluded(["a"], text, "apps/web/.dockerignore")
+    assert str(caught.value.where) == f"apps/web/.dockerignore:{len(text.splitlines())}"
+    assert repr(text.splitlines()[-1]) in caught.value.what
