@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import yaml
 from yaml.constructor import SafeConstructor
@@ -91,14 +91,23 @@ def _compose(text: str, name: str) -> Node | None:
         loader.dispose()
 
 
+class _Anchored(NamedTuple):
+    """What an alias stands for: how many values that are, and how many levels of them below the first."""
+
+    node: Any
+    size: int
+    levels: int
+
+
 class _Composer:
     """Turns the events of one YAML stream into nodes."""
 
     def __init__(self, loader: Any, file: str) -> None:
         self._next = loader.get_event
         self._file = file
-        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._anchors: dict[str, _Anchored] = {}
         self._count = 0
+        self._deepest = 0
 
     def document(self) -> Node | None:
         self._next()  # the stream's start
@@ -113,35 +122,42 @@ class _Composer:
         return node
 
     def _node(self, event: Any, depth: int) -> Any:
-        if depth > MAX_DEPTH:
-            self._fail(f"this is nested more than {MAX_DEPTH} levels deep", event)
+        self._reach(depth, event)
         self._count += 1
         if self._count > MAX_NODES:
             self._fail(f"the file holds more than {MAX_NODES:,} values", event, hint="aliases that repeat each other?")
         if isinstance(event, yaml.AliasEvent):
-            return self._alias(event)
-        before = self._count
-        if event.anchor is not None:
-            self._anchors[event.anchor] = (_IN_PROGRESS, 0)
-        node: Any
-        if isinstance(event, yaml.ScalarEvent):
-            node = self._scalar(event)
-        elif isinstance(event, yaml.SequenceStartEvent):
-            node = self._sequence(event, depth)
-        else:
-            node = self._mapping(event, depth)
-        if event.anchor is not None:
-            self._anchors[event.anchor] = (node, self._count - before + 1)
+            return self._alias(event, depth)
+        if event.anchor is None:
+            return self._content(event, depth)
+        before, outside, self._deepest = self._count, self._deepest, depth
+        self._anchors[event.anchor] = _Anchored(_IN_PROGRESS, 0, 0)
+        node = self._content(event, depth)
+        self._anchors[event.anchor] = _Anchored(node, self._count - before + 1, self._deepest - depth)
+        self._deepest = max(self._deepest, outside)
         return node
 
-    def _alias(self, event: Any) -> Any:
+    def _reach(self, depth: int, event: Any) -> None:
+        if depth > MAX_DEPTH:
+            self._fail(f"this is nested more than {MAX_DEPTH} levels deep", event)
+        self._deepest = max(self._deepest, depth)
+
+    def _content(self, event: Any, depth: int) -> Any:
+        if isinstance(event, yaml.ScalarEvent):
+            return self._scalar(event)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self._sequence(event, depth)
+        return self._mapping(event, depth)
+
+    def _alias(self, event: Any, depth: int) -> Any:
         if event.anchor not in self._anchors:
             self._fail(f"the alias *{event.anchor} has no anchor &{event.anchor} before it", event)
-        node, size = self._anchors[event.anchor]
-        if node is _IN_PROGRESS:
+        anchored = self._anchors[event.anchor]
+        if anchored.node is _IN_PROGRESS:
             self._fail(f"the alias *{event.anchor} stands inside its own anchor", event)
-        self._count += size
-        return node
+        self._reach(depth + anchored.levels, event)
+        self._count += anchored.size
+        return anchored.node
 
     def _sequence(self, event: Any, depth: int) -> SequenceNode:
         self._check_tag(event, "seq")

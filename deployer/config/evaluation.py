@@ -11,6 +11,7 @@ from jinja2.exceptions import TemplateSyntaxError
 from jinja2.utils import missing
 
 from deployer.config import failures, macros
+from deployer.config.circles import CircularContent, CircularReference, label
 from deployer.config.lazy import LazyMapping, Omitted, copy, plain
 from deployer.config.nodes import MappingNode, Node, Path, ScalarNode, SequenceNode, show_path
 from deployer.config.templating import Deferred, Missing, Templates
@@ -41,12 +42,7 @@ class _Frame:
 
     @property
     def label(self) -> str:
-        place = self.place
-        return f"{Location(place.file, place.line)} {show_path(self.path)}"
-
-
-class CircularReference(ConfigurationError):
-    """Values that refer to each other in a circle; its chain is complete when it is raised."""
+        return label(self.path, self.place)
 
 
 class Evaluator:
@@ -156,8 +152,12 @@ class Evaluator:
         try:
             return plain(value)
         except ConfigurationError as error:
-            error.chain = (_Frame(path, node).label, *error.chain)
+            error.where = error.where or node.location
+            here = label(path, node.location)
+            error.chain = error.chain if error.chain[:1] == (here,) else (here, *error.chain)
             raise
+        except RecursionError:
+            raise ConfigurationError("the value is nested too deeply", where=node.location) from None
 
     def _plain_mapping(
         self,
@@ -253,9 +253,9 @@ class Evaluator:
         try:
             compiled = self._templates.compile(node.value, native=native)
             value = compiled.evaluate(self._find, self._functions, lambda line: setattr(frame, "line", line))
-        except CircularReference:
-            raise
         except ConfigurationError as error:
+            if isinstance(error, CircularReference) and not isinstance(error, CircularContent):
+                raise
             error.where = error.where or frame.place
             error.chain = (frame.label, *error.chain)
             raise

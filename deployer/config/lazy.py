@@ -11,9 +11,13 @@ from uuid import UUID
 
 from jinja2.runtime import Undefined
 
+from deployer.config.circles import Step, circular_content
 from deployer.config.nodes import MappingNode, Path, show_path
+from deployer.errors import ConfigurationError
 
 _MAX_ITEMS = 100_000
+_MAX_VALUES = 200_000
+_MAX_DEPTH = 150
 _SCALARS = (str, int, float, bool, type(None))
 
 
@@ -71,18 +75,56 @@ def source_of(value: object) -> tuple[MappingNode, Path] | None:
 
 
 def plain(value: Any) -> Any:
-    """The value with all lazy mappings in it evaluated, as new containers; what is omitted is left out."""
-    match value:
-        case LazyMapping():
-            return {key: plain(item) for key in value if (item := value[key]) is not OMIT}
-        case dict():
-            return {key: plain(item) for key, item in value.items() if item is not OMIT}
-        case list() | tuple():
-            items = [plain(item) for item in value if item is not OMIT]
-            return items if isinstance(value, list) or type(value) is not tuple else tuple(items)
-        case Undefined():
-            str(value)  # fails, unless it is the missing else of `a if b`
-    return value
+    """The value with all lazy mappings in it evaluated, as new containers; what is omitted is left out.
+
+    Raises CircularReference for a mapping that holds itself by way of a template, ConfigurationError for a value that
+    is nested too deeply or too large.
+    """
+    return value if type(value) in _SCALARS else _Unfolding().of(value)
+
+
+class _Unfolding:
+    """One way through a value and all that it holds; `open` are the mappings on the way from the top to here."""
+
+    __slots__ = ("_count", "_open")
+
+    def __init__(self) -> None:
+        self._open: list[Step] = []
+        self._count = 0
+
+    def of(self, value: Any) -> Any:
+        self._count += 1
+        if self._count > _MAX_VALUES:
+            raise ConfigurationError(f"this holds more than {_MAX_VALUES:,} values", hint="values that repeat others?")
+        match value:
+            case LazyMapping():
+                return self._mapping(value)
+            case dict():
+                return {key: self.of(item) for key, item in value.items() if item is not OMIT}
+            case list() | tuple():
+                items = [self.of(item) for item in value if item is not OMIT]
+                return items if isinstance(value, list) or type(value) is not tuple else tuple(items)
+            case Undefined():
+                str(value)  # fails, unless it is the missing else of `a if b`
+        return value
+
+    def _mapping(self, mapping: LazyMapping) -> dict[Any, Any]:
+        source = source_of(mapping)
+        assert source is not None  # noqa: S101 - it is lazy
+        node, path = source
+        for index, step in enumerate(self._open):
+            if step.node is node:
+                raise circular_content(self._open[index:])
+        if len(self._open) >= _MAX_DEPTH:
+            raise ConfigurationError(f"this is nested more than {_MAX_DEPTH} levels deep", where=node.location)
+        step = Step(node, path)
+        self._open.append(step)
+        result = {}
+        for step.key in mapping:
+            if (item := mapping[step.key]) is not OMIT:
+                result[step.key] = self.of(item)
+        self._open.pop()
+        return result
 
 
 def settled(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from deployer.config.evaluation import CircularReference
+from deployer.config.circles import CircularReference
 from deployer.config.failures import UnseenFailure
 from deployer.errors import DeployError, Location
 from deployer.lint.finding import RULES, Finding

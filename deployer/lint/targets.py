@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any, Self, TypeVar
 
-from deployer.config import apps, profiles, variables
+from deployer.config import apps, hooks, profiles, variables
 from deployer.config import manifests as manifests_of
 from deployer.config import settings as settings_of
 from deployer.config.branches import Place as BranchPlace
@@ -169,6 +169,9 @@ class Linter:
         unknown = {} if known else {"DockerHash": NO_IMAGE}
         late = self._evaluator(target, root, place, known, unknown)
         rendered = attempt(lambda: manifests_of.evaluate(late, place.library))
+        if app is not None and app.hooks is not None:  # their playbooks get all values, whether they use them or not
+            unseen = self._evaluator(target, root, place, known, unknown, observed=False)
+            attempt(lambda: hooks.variables(unseen, target.app))
         if rendered is not None and settings is not None and app is not None:
             self._manifests(target, rendered, settings, app)
         return rendered if settings is not None and settings.branches is not None else None
@@ -232,7 +235,14 @@ class Linter:
         return self._places[key]
 
     def _evaluator(
-        self, target: Target, root: MappingNode, place: _Place, known: dict[str, str], unavailable: dict[str, str]
+        self,
+        target: Target,
+        root: MappingNode,
+        place: _Place,
+        known: dict[str, str],
+        unavailable: dict[str, str],
+        *,
+        observed: bool = True,
     ) -> Evaluator:
         builtins = {**variables.builtins(target, lambda: None, lambda: ""), **known}
         files = ", ".join(["the app file", *(layer.name for layer in place.layers)])
@@ -242,7 +252,7 @@ class Linter:
             self._templates,
             unavailable=unavailable,
             scope=f"it is in none of {files}",
-            observe=self._observe,
+            observe=self._observe if observed else None,
             renamed=names_of(target),
         )
 

@@ -148,6 +148,19 @@ def test_aliases_that_repeat_each_other_are_refused() -> None:
         document.parse("\n".join(lines), "f.yml")
 
 
+def test_levels_behind_aliases_count() -> None:
+    deep = "[" * 40 + "{last}" + "]" * 40
+    lines = ["a0: &a0 " + deep.format(last="x")] + [f"a{i}: &a{i} " + deep.format(last=f"*a{i - 1}") for i in (1, 2)]
+    assert document.parse("\n".join(lines[:2]), "f.yml").entries
+    with pytest.raises(ConfigurationError, match="more than 100 levels deep") as caught:
+        document.parse("\n".join(lines), "f.yml")
+    assert str(caught.value.where) == "f.yml:3:49"
+    beside = "a: &a [[x]]\nb: &b [*a, x]\nc: " + "[" * 96 + "*b" + "]" * 96
+    assert document.parse(beside, "f.yml").entries
+    with pytest.raises(ConfigurationError, match="more than 100 levels deep"):
+        document.parse(beside.replace("[x]", "[[x]]"), "f.yml")
+
+
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for path in (tmp_path, tmp_path / "missing.yml"):
         with pytest.raises(ConfigurationError):

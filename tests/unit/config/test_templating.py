@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from deployer.config import document
+from deployer.config.circles import CircularReference
 from deployer.config.evaluation import Evaluator
 from deployer.config.nodes import ScalarNode
 from deployer.config.templating import Templates
@@ -181,6 +182,57 @@ def test_a_circle_is_shown_with_its_places(evaluate: Evaluate) -> None:
     assert failure(evaluate, "{{ Self }}").what == "Self refers to itself"
 
 
+CIRCLES = """\
+Values:
+  other:
+    SETTINGS: "{{ Values }}"
+A: {x: {deep: "{{ B }}"}}
+B: {y: "{{ A }}"}
+List: [{z: "{{ List }}"}]
+Twice: {p: "{{ Same }}", q: "{{ Same }}"}
+Same: {r: 1}
+"""
+
+
+@pytest.mark.parametrize(
+    ("template", "what", "why", "where", "chain"),
+    [
+        ("{{ Values }}", "Values.other.SETTINGS holds itself", "Values.other.SETTINGS → Values → Values.other.SETTINGS",
+         "f.yml:3:15", ("f.yml:3 Values.other.SETTINGS",) * 2),
+        ("x{{ Values.other }}", "Values.other.SETTINGS holds itself",
+         "Values.other.SETTINGS → Values → Values.other.SETTINGS",
+         "f.yml:3:15", ("f.yml:3 Values.other.SETTINGS",) * 2),
+        ("{{ A | to_json }}", "these values hold each other in a circle", "A.x.deep → B → B.y → A → A.x.deep",
+         "f.yml:4:15", ("f.yml:4 A.x.deep", "f.yml:5 B.y", "f.yml:4 A.x.deep")),
+        ("{{ List }}", "List[0].z holds itself", "List[0].z → List[0] → List[0].z", "f.yml:6:12",
+         ("f.yml:6 List[0].z",) * 2),
+    ],
+)  # fmt: skip
+def test_a_circle_by_way_of_a_mapping_is_shown_with_its_places(
+    evaluate: Evaluate, template: str, what: str, why: str, where: str, chain: tuple[str, ...]
+) -> None:
+    error = failure(evaluate, template, CIRCLES)
+    assert isinstance(error, CircularReference)
+    assert (error.what, error.why, str(error.where)) == (what, why, where)
+    assert error.chain == ("t.yml:7 key", *chain)
+
+
+def test_a_mapping_that_stands_in_two_places_is_no_circle(evaluate: Evaluate) -> None:
+    assert evaluate("{{ Twice }}", CIRCLES) == {"p": {"r": 1}, "q": {"r": 1}}
+    assert evaluate("{{ [Same, Same] }}", CIRCLES) == [{"r": 1}, {"r": 1}]
+
+
+@pytest.mark.parametrize("template", ["{{ A0 }}", "x{{ A0 }}", "{{ A0 | length }}{{ A0 | to_json }}"])
+def test_templates_that_nest_each_other_without_end_are_refused(evaluate: Evaluate, template: str) -> None:
+    deep = "".join(f'A{i}: {{x: "{{{{ A{i + 1} }}}}"}}\n' for i in range(400)) + "A400: 1\n"
+    assert "nested more than 150 levels deep" in failure(evaluate, template, deep).what
+
+
+def test_templates_that_repeat_each_other_without_end_are_refused(evaluate: Evaluate) -> None:
+    wide = "".join(f"A{i}: {{" + ", ".join(f'x{j}: "{{{{ A{i + 1} }}}}"' for j in range(10)) + "}\n" for i in range(9))
+    assert "more than 200,000 values" in failure(evaluate, "{{ A0 }}", wide + "A9: 1\n").what
+
+
 @pytest.mark.parametrize(
     ("template", "words"),
     [
@@ -325,6 +377,7 @@ def test_ansible_is_loaded_only_for_its_own_filters() -> None:
     script = """
 import sys
 from deployer.config import document
+from deployer.config.circles import CircularReference
 from deployer.config.evaluation import Evaluator
 from deployer.config.templating import Templates
 text = '''A: "{{ [1] | map('string') | join(',') | default('x') | upper }}{{ 'yes' | bool }}{{ 1 is defined }}"

@@ -28,6 +28,7 @@ MISTAKES = [
     ("invalid-template", APP, "{{ DnsDomain }}", "{{ DnsDomain | uper }}", 40, "did you mean upper"),
     ("invalid-hook", APP, "Helm:", "Hooks: {OnFailure: no.yml}\nHelm:", 7, "No such file"),
     ("circular-reference", PROD, '"example.test"', '"x{{ DnsDomain }}"', 1, "refers to itself"),
+    ("circular-reference", PROD, '"Hello"', '"{{ Values.site }}"', 5, "holds itself"),
     ("wrong-type", PROD, "DnsDomain:", "Rollout: {Bake: soon}\nDnsDomain:", 1, "a number"),
     ("unknown-key", PROD, "DnsDomain:", "Rollout: {Bakes: 5}\nDnsDomain:", 1, "did you mean Bake"),
     ("unknown-key", PROD, "DnsDomain:", 'NameSpace: "x"\nDnsDomain:', 1, "did you mean Namespace?"),
@@ -116,6 +117,18 @@ def test_every_rule_is_tested() -> None:
 def test_a_manifest_that_would_be_refused(lint_with: Lint) -> None:
     (one,) = lint_with((APP, "kind: Service", "kind: Servise"))
     assert (one.rule, one.line, one.hint) == ("invalid-manifest", 30, "did you mean Service?")
+
+
+def test_what_no_template_uses_but_playbooks_are_given(lint_with: Lint) -> None:
+    """Only an app with hooks cannot be deployed over it. What is another app's is left out for the playbooks."""
+    circle = (PROD, "    GREETING", '    UNUSED: "{{ Values }}"\n    GREETING')
+    other = (PROD, "Values:", 'Values:\n  other: {UNUSED: "{{ Values }}"}')
+    hooks = (APP, "Helm:", "Hooks: {OnFailure: play.yml}\nHelm:")
+    play = {"play.yml": "- hosts: localhost\n"}
+    assert [one.rule for one in lint_with(circle)] == ["unused-value"]
+    assert [one.rule for one in lint_with(other, hooks, files=play)] == ["unused-value"]
+    (one,) = lint_with(circle, hooks, files=play)
+    assert (one.rule, one.file, one.line) == ("circular-reference", PROD, 5)
 
 
 def test_a_host_that_two_apps_use(lint_with: Lint) -> None:
