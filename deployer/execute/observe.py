@@ -121,7 +121,9 @@ def observe(subject: Subject) -> Observation:
         prepared = subject.manifests(image, docker_hash)
     if prepared is not None:
         troubles.attempt(lambda: check_release_size(prepared.texts, sources=prepared.sources))
-    release = ReleaseFacts(texts=prepared.texts if prepared else (), revisions=revisions)
+    release = ReleaseFacts(
+        texts=prepared.texts if prepared else (), revisions=revisions, namespace=subject.settings.namespace
+    )
     warnings: tuple[str, ...] = () if subject.key is None else (advice(subject.target.stage),)
     if cluster_answers:
         release, told = _compare(subject, prepared, release, troubles)
@@ -146,12 +148,13 @@ def _compare(
     nothing asks no more than it must.
     """
     cluster, policy = subject.ports.cluster, subject.settings.rollout
+    old = manifest_texts(release.current) if release.current else ()
     entry = Entry(
         subject.app.app_name,
         subject.settings.namespace,
         subject.ports,
         prepared,
-        removed_objects(manifest_texts(release.current) if release.current else (), release.texts) if prepared else (),
+        removed_objects(old, release.texts, release.namespace).deleted if prepared else (),
         refuse_held=subject.refuse_held,
     )
     if prepared is None:

@@ -62,7 +62,13 @@ def restorable(
     refuses today, what we may not do, and with `refuse_held` a lock that somebody holds. With `tell`, fields that may
     not change are told with the plan, and not raised.
     """
-    plan = plan_rollback(place.target, revisions, choice, {} if choice.stays else _secrets(place))
+    plan = plan_rollback(
+        place.target,
+        revisions,
+        choice,
+        {} if choice.stays else _secrets(place),
+        namespace=place.settings.namespace,
+    )
     prepared = prepared_again(choice.revision, place.settings.namespace, place.target.environment)
     if choice.stays:
         workloads = observe_workloads(place.ports.cluster, prepared, place.settings.rollout)

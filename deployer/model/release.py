@@ -122,16 +122,16 @@ class Revision:
         return self.status == "pending-rollback" or (self.status == "failed" and self.is_helms_rollback)
 
     def objects(self) -> tuple[Json, ...]:
-        """The manifests as objects, read from Helm's rendered YAML where that knows more, or the release is others'."""
+        """The manifests as objects, read from Helm's rendered YAML where that knows more, or the release is others'.
+
+        Raises ConfigurationError for one that cannot be read.
+        """
         if self.manifests and not self.is_unfinished_rollback:
             return tuple(json.loads(text) for text in self.manifests)
-        import yaml
+        from deployer.model.stored import stored_documents
 
-        try:
-            documents = list(yaml.load_all(self.manifest, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
-        except yaml.YAMLError:
-            return ()
-        return tuple(one for one in documents if isinstance(one, dict) and {"kind", "metadata"} <= one.keys())
+        documents = stored_documents(self.manifest, f"the manifest of revision {self.number}")
+        return tuple(one for one in documents if {"apiVersion", "kind", "metadata"} <= one.keys())
 
 
 @dataclass(frozen=True, slots=True)

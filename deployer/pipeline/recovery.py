@@ -34,6 +34,7 @@ from deployer.model.recovery import PartialFleet
 from deployer.pipeline.command import Command, CommandRequest, Conclusion
 from deployer.pipeline.preparing import keep_lifted
 from deployer.pipeline.traffic import traffic_of
+from deployer.pipeline.withdrawal import DnsAway
 from deployer.plan.manifests import PreparedManifests
 from deployer.plan.order import Order
 from deployer.plan.recovery import Recovery, partial_fleet, plan_recovery
@@ -58,6 +59,7 @@ class Recovering:
         self._sink = sink
         self._confirm = confirm
         self._command = Command("recover", request.deployment, request.stage, services, sink)
+        self._dns = DnsAway(loaded.configurations, services)
         self._ports = {one.target: services.region(one.settings, one.target) for one in loaded.configurations}
 
     def run(self) -> Conclusion:
@@ -105,7 +107,7 @@ class Recovering:
     def _work(self, configuration: Configuration) -> Work:
         """What is to be done in one region, as its cluster shows it now."""
         target, settings = configuration.target, configuration.settings
-        recovery = plan_recovery(target, self._revisions(configuration))
+        recovery = plan_recovery(target, self._revisions(configuration), namespace=settings.namespace)
         revision, ports = recovery.revision, self._ports[target]
         prepared = PreparedManifests(settings.namespace, (), ())
         if revision is not None:
@@ -131,6 +133,7 @@ class Recovering:
                 self._command.holder(),
                 repairing=True,
             ),
+            withdrawal=self._dns.withdrawal(target),
         )
 
     @property

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from deployer.model import Json, ObjectKey
 from deployer.plan.diff.fields import differences
-from deployer.plan.manifests.kinds import object_key
+from deployer.plan.manifests.kinds import is_builtin_group, is_hook, object_key, stays
 from deployer.plan.manifests.lifted import with_names_of
 from deployer.plan.paths import path_text
 
@@ -39,34 +40,79 @@ def drifted(live: Json, preview: Json) -> tuple[str, ...]:
 
 
 def changes_between(
-    old: Sequence[str], new: Sequence[str], secrets: Mapping[str, Json] | None = None
+    old: Sequence[str],
+    new: Sequence[str],
+    secrets: Mapping[str, Json] | None = None,
+    *,
+    namespace: str | None = None,
 ) -> tuple[str, ...]:
     """What a new revision changes, one line per object, for people: keys, never values.
 
     Both are manifests as JSON texts. `Deployment/myapp: containers[myapp].image, replicas`, `Service/myapp: added`.
     `secrets` are the lifted Secrets of both, by name: a variable whose value stays the same in another is no change.
+    `namespace` is the release's.
     """
-    before, after = _by_name(old), _by_name(new)
+    before, after = _by_identity(old, namespace), _by_identity(new, namespace)
     lines = []
-    for name, manifest in after.items():
-        if name not in before:
-            lines.append(f"{name}: added")
+    for identity, manifest in after.items():
+        if identity not in before:
+            lines.append(f"{_name(identity, after)}: added")
             continue
-        left = with_names_of(before[name], manifest, secrets) if secrets else before[name]
+        left = with_names_of(before[identity], manifest, secrets) if secrets else before[identity]
         if paths := sorted({shortened(path_text(path)) for path, _, _ in differences(left, manifest)}):
-            lines.append(f"{name}: {_listed(paths)}")
-    return (*lines, *(f"{name}: removed" for name in before if name not in after))
+            lines.append(f"{_name(identity, after)}: {_listed(paths)}")
+    gone = [(identity, manifest) for identity, manifest in before.items() if identity not in after]
+    ends = [
+        f"{_name(identity, before)}: {'kept, but no longer of the release' if stays(one) else 'removed'}"
+        for identity, one in gone
+    ]
+    return (*lines, *ends)
 
 
-def removed_objects(old: Sequence[str], new: Sequence[str], namespace: str | None = None) -> tuple[ObjectKey, ...]:
-    """The objects of the old revision that the new one no longer has; `namespace` is the release's, where needed."""
-    kept = _by_name(new)
-    return tuple(object_key(manifest, namespace) for name, manifest in _by_name(old).items() if name not in kept)
+@dataclass(frozen=True)
+class Gone:
+    """The objects of an old revision that the new one no longer has: Helm deletes them, or leaves them as they ask."""
+
+    deleted: tuple[ObjectKey, ...] = ()
+    kept: tuple[ObjectKey, ...] = ()
 
 
-def _by_name(texts: Iterable[str]) -> dict[str, Json]:
-    manifests = (json.loads(text) for text in texts)
-    return {f"{manifest['kind']}/{manifest['metadata']['name']}": manifest for manifest in manifests}
+def removed_objects(old: Sequence[str], new: Sequence[str], namespace: str | None = None) -> Gone:
+    """What becomes of the objects that are no longer in the release; `namespace` is the release's, where needed.
+
+    Hooks are no part of it: one that goes is left alone, and an object that becomes a hook has left the release.
+    """
+    left = {identity for identity, manifest in _by_identity(new, namespace).items() if not is_hook(manifest)}
+    gone = [
+        manifest
+        for identity, manifest in _by_identity(old, namespace).items()
+        if identity not in left and not is_hook(manifest)
+    ]
+    return Gone(
+        tuple(object_key(manifest, namespace) for manifest in gone if not stays(manifest)),
+        tuple(object_key(manifest, namespace) for manifest in gone if stays(manifest)),
+    )
+
+
+_Identity = tuple[str, str, str | None, str]
+"""What tells objects apart: group ("" for all of Kubernetes' own, which has moved kinds between them), kind, namespace
+and name."""
+
+
+def _by_identity(texts: Iterable[str], namespace: str | None) -> dict[_Identity, Json]:
+    found = {}
+    for manifest in map(json.loads, texts):
+        key, version = object_key(manifest, namespace), manifest["apiVersion"]
+        group = "" if is_builtin_group(version) else version.rpartition("/")[0]
+        found[group, key.kind, key.namespace, key.name] = manifest
+    return found
+
+
+def _name(identity: _Identity, among: Iterable[_Identity]) -> str:
+    """`Role/reader`; with its namespace where another one has the same kind and name."""
+    _, kind, namespace, name = identity
+    several = sum((other[1], other[3]) == (kind, name) for other in among) > 1
+    return f"{kind}/{name}" + (f" in {namespace}" if several and namespace else "")
 
 
 def theirs(content: Json) -> Json:

@@ -43,7 +43,8 @@ class ReleaseFacts:
     `texts` are the wanted manifests as JSON; `revisions` are newest first; `drift` names, per live object, the fields
     that differ from what the manifests ask for; `missing` are wanted objects that the cluster lacks; `workloads` is
     how far the live rollout is. `adoption` is what would be taken over, where that is asked for. `comparison` is what
-    `drift` and `missing` were told from. `secrets` are the lifted Secrets, wanted and live, by name.
+    `drift` and `missing` were told from. `secrets` are the lifted Secrets, wanted and live, by name; `namespace`
+    is where the release lives.
     """
 
     texts: tuple[str, ...]
@@ -54,6 +55,7 @@ class ReleaseFacts:
     adoption: Adoption = field(default_factory=Adoption)
     comparison: Comparison = field(default_factory=Comparison, repr=False)
     secrets: Mapping[str, Json] = field(default_factory=dict, repr=False)
+    namespace: str | None = None
 
     @property
     def current(self) -> Revision | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from deployer.model import Revision
-from deployer.plan.difference import changes_between, removed_objects
+from deployer.plan.difference import Gone, changes_between, removed_objects
 from deployer.plan.facts import ImageFacts, ReleaseFacts, TargetFacts
 from deployer.plan.revisions import manifest_texts
 from deployer.plan.steps import ImageAction, TargetPlan
@@ -22,8 +22,9 @@ def plan_target(facts: TargetFacts) -> TargetPlan:
     reasons = tuple(_reasons(release, image_action))
     current = release.current
     old = manifest_texts(current) if current else ()
+    gone = removed_objects(old, release.texts, release.namespace) if reasons else Gone()
     taken = tuple(f"{key}: " for key in release.adoption.keys)
-    changes = changes_between(old, release.texts, release.secrets)
+    changes = changes_between(old, release.texts, release.secrets, namespace=release.namespace)
     changed = [one for one in changes if not taken or not one.startswith(taken)]
     return TargetPlan(
         target=facts.target,
@@ -37,7 +38,8 @@ def plan_target(facts: TargetFacts) -> TargetPlan:
         foreign_revision=_last_foreign(release.revisions),
         reasons=reasons,
         changes=(*release.adoption.lines, *changed) if reasons else release.adoption.lines,
-        deletions=removed_objects(old, release.texts) if reasons else (),
+        deletions=gone.deleted,
+        kept=gone.kept,
         warnings=(*facts.warnings, *(one.warning for one in release.adoption.predecessors if one.warning)),
         adoption=release.adoption,
     )

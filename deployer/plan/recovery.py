@@ -25,8 +25,8 @@ class Recovery:
     revision: Revision | None = None
 
 
-def plan_recovery(target: Target, revisions: Sequence[Revision]) -> Recovery:
-    """What repairs a release; `revisions` are newest first.
+def plan_recovery(target: Target, revisions: Sequence[Revision], *, namespace: str | None = None) -> Recovery:
+    """What repairs a release; `revisions` are newest first, `namespace` is where it lives.
 
     What Helm has deployed and nobody has verified is looked at, and goes back if it does not run well. What was
     interrupted or failed goes back to the last good revision, or to the last complete one where none ever was good; an
@@ -54,14 +54,16 @@ def plan_recovery(target: Target, revisions: Sequence[Revision]) -> Recovery:
     if goal is None:
         return Recovery(replace(plan, release_action="uninstall", reasons=(reason,)))
     old, new = manifest_texts(current), manifest_texts(goal)
+    gone = removed_objects(old, new, namespace)
     plan = replace(
         plan,
         image=_image(goal),
         release_action="rollback",
         rollback_to=goal.number,
         reasons=(reason,),
-        changes=changes_between(old, new),
-        deletions=removed_objects(old, new),
+        changes=changes_between(old, new, namespace=namespace),
+        deletions=gone.deleted,
+        kept=gone.kept,
     )
     return Recovery(plan, goal)
 

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from deployer.model import Json, ObjectKey, Revision, Target
-from deployer.plan.manifests.kinds import dig, is_hook, mappings, object_key
+from deployer.plan.manifests.kinds import dig, is_hook, mappings, object_key, stays
 from deployer.plan.manifests.ownership import owner_of
 from deployer.plan.steps import TargetPlan
 from deployer.plan.stored import members_of
 
-_POLICY = "helm.sh/resource-policy"
 _CLAIM = "PersistentVolumeClaim"
 
 
@@ -151,12 +150,6 @@ def _claims_of_sets(live: Mapping[ObjectKey, Json], claims: Iterable[Json]) -> I
             pattern = re.compile(re.escape(f"{dig(template, ('metadata', 'name'))}-{key.name}-") + r"\d+\Z")
             for name in sorted(filter(pattern.match, named)):
                 yield named[name], policy == "Delete"
-
-
-def stays(content: Json) -> bool:
-    """Whether Helm leaves it (its pkg/action/resource_policy.go)."""
-    policy = (content["metadata"].get("annotations") or {}).get(_POLICY)
-    return isinstance(policy, str) and policy.strip().lower() == "keep"
 
 
 def _why_kept(key: ObjectKey, why: str) -> str:

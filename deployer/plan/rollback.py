@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from deployer.errors import DeployError, UsageError
 from deployer.model import DeploymentRecord, Image, Json, Revision, Target
-from deployer.plan.difference import changes_between, removed_objects
+from deployer.plan.difference import Gone, changes_between, removed_objects
 from deployer.plan.history import is_copied
 from deployer.plan.revisions import deployments_of, is_foreign, manifest_texts, named, same_content, version_of
 from deployer.plan.steps import TargetPlan
@@ -55,14 +55,20 @@ def choose(releases: Releases, to: str | None = None) -> Choices:
 
 
 def plan_rollback(
-    target: Target, revisions: Sequence[Revision], choice: Choice, secrets: Mapping[str, Json] | None = None
+    target: Target,
+    revisions: Sequence[Revision],
+    choice: Choice,
+    secrets: Mapping[str, Json] | None = None,
+    *,
+    namespace: str | None = None,
 ) -> TargetPlan:
     """The plan of one region. On failure it goes back to what runs now, if that was good.
 
-    `secrets` are the Secrets that were lifted for the release, by name.
+    `secrets` are the Secrets that were lifted for the release, by name; `namespace` is where it lives.
     """
     current, chosen = revisions[0], choice.revision
     old, new = manifest_texts(current), manifest_texts(chosen)
+    gone = Gone() if choice.stays else removed_objects(old, new, namespace)
     good = current.verified
     return TargetPlan(
         target=target,
@@ -73,8 +79,9 @@ def plan_rollback(
         foreign_revision=current.number if not good and is_foreign(current) else None,
         rollback_to=None if choice.stays else chosen.number,
         reasons=(choice.why,),
-        changes=() if choice.stays else changes_between(old, new, secrets),
-        deletions=() if choice.stays else removed_objects(old, new),
+        changes=() if choice.stays else changes_between(old, new, secrets, namespace=namespace),
+        deletions=gone.deleted,
+        kept=gone.kept,
     )
 
 

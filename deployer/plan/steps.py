@@ -21,10 +21,10 @@ class TargetPlan:
     `image` has its digest when the registry has it; otherwise the push fills it in. `current_revision` is the newest
     one that was seen, `good_revision` the newest that we verified, `foreign_revision` the newest that somebody else's
     Helm made; `rollback_to` is the one that a rollback restores; `repair` is the number of a pending one that an
-    interrupted run left. `reasons` say why there is
-    something to do; `changes` name what changes, by key, never by value; `deletions` are objects of the old revision
-    that the new one no longer has; `adoption` is what is taken over from others; `dns` whether
-    records or health checks are written; `preview` what all that changes, value by value, where somebody is to see it.
+    interrupted run left. `reasons` say why there is something to do; `changes` name what changes, by key, never by
+    value; `deletions` are objects of the old revision that Helm deletes, since the new one does not have them, and
+    `kept` those that it leaves; `adoption` is what is taken over from others; `dns` whether records or health checks
+    are written; `preview` what all that changes, value by value, where somebody is to see it.
     """
 
     target: Target
@@ -40,6 +40,7 @@ class TargetPlan:
     reasons: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     deletions: tuple[ObjectKey, ...] = ()
+    kept: tuple[ObjectKey, ...] = ()
     warnings: tuple[str, ...] = ()
     adoption: Adoption = field(default_factory=Adoption)
     dns: bool = False

@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
-from typing import Any
 
 from deployer.model import Json
+from deployer.model.stored import stored_documents
 
 
 def converted(manifest: str, convert: Callable[[Json], Json]) -> str:
     """Each document of the YAML text through `convert`; the same text when that changes none of them."""
-    documents = _load(manifest)
+    documents = stored_documents(manifest)
     results = [convert(copy.deepcopy(document)) for document in documents]
     if results == documents:
         return manifest
@@ -21,7 +21,7 @@ def converted(manifest: str, convert: Callable[[Json], Json]) -> str:
 
 def rebased(manifest: str, base: str) -> str:
     """The documents of `base`, and those of `manifest` whose objects it has not; the same text when that is all."""
-    documents, ground = _load(manifest), _load(base)
+    documents, ground = stored_documents(manifest), stored_documents(base)
     there = {_identity(document) for document in ground}
     results = ground + [document for document in documents if _identity(document) not in there]
     return manifest if results == documents else _text(results)
@@ -36,19 +36,3 @@ def _identity(document: Json) -> tuple[str, ...]:
 
 def _text(documents: list[Json]) -> str:
     return "".join(f"---\n{json.dumps(document, ensure_ascii=False)}\n" for document in documents)
-
-
-def _load(text: str) -> list[Json]:
-    import yaml
-
-    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-    class Loader(base):  # type: ignore[misc]
-        """Leaves dates texts, as Kubernetes reads them."""
-
-    Loader.yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
-        for first, resolvers in base.yaml_implicit_resolvers.items()
-    }
-    documents = yaml.load_all(text, Loader=Loader)
-    return [document for document in documents if isinstance(document, dict)]

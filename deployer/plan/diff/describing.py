@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from deployer.model import Json
-from deployer.plan.manifests.kinds import containers, dig, mappings
-from deployer.plan.removal import stays
+from deployer.plan.manifests.kinds import containers, dig, mappings, stays
 
 _MANY = 6
 

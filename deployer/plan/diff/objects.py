@@ -10,8 +10,8 @@ from deployer.plan.diff.describing import facts_of, losses
 from deployer.plan.diff.fields import differences
 from deployer.plan.diff.visible import Sides
 from deployer.plan.difference import theirs
+from deployer.plan.manifests.kinds import stays
 from deployer.plan.paths import Path, path_text
-from deployer.plan.removal import stays
 
 _TEXTS = ("binaryData", "data", "stringData")
 """Fields of ConfigMaps and Secrets whose keys are told one by one, also when the first or the last of them goes."""

@@ -69,7 +69,7 @@ def preview(plan: TargetPlan, seen: Seen, mask: Mask) -> Preview:
             if (effect := pods_change(key, live, wanted)) is not None and not refused:
                 pods.append(effect)
     unchanged = len(members) - len(changes)
-    changes += [objects.deleted(key, _written(key, wrote, seen)) for key in plan.deletions]
+    changes += [objects.deleted(key, _written(key, wrote, seen)) for key in (*plan.deletions, *plan.kept)]
     return Preview(
         objects=tuple(changes),
         unchanged=unchanged,

@@ -125,6 +125,7 @@ FIELDS: Mapping[str, frozenset[str]] = {
 """The top-level fields of kinds that have more, or fewer, than the usual ones."""
 
 HOOK = "helm.sh/hook"
+KEEP = "helm.sh/resource-policy"
 HOOK_EVENTS = frozenset(
     f"{when}-{what}" for when in ("pre", "post") for what in ("install", "upgrade", "rollback", "delete")
 ) | {"test", "test-success", "test-failure"}
@@ -150,6 +151,12 @@ def fields_of(manifest: Json) -> frozenset[str] | None:
 def is_hook(manifest: Json) -> bool:
     """Whether Helm runs the object as a hook instead of keeping it as part of the release."""
     return HOOK in ((manifest.get("metadata") or {}).get("annotations") or {})
+
+
+def stays(manifest: Json) -> bool:
+    """Whether Helm leaves the object when it is no longer the release's (its pkg/action/resource_policy.go)."""
+    policy = ((manifest.get("metadata") or {}).get("annotations") or {}).get(KEEP)
+    return isinstance(policy, str) and policy.strip().lower() == "keep"
 
 
 def object_key(manifest: Json, namespace: str | None) -> ObjectKey:

@@ -19,7 +19,6 @@ from deployer.plan.manifests.secrecy import check_secrets
 from deployer.plan.manifests.source import Findings, ManifestWarning, SourceManifest
 from deployer.plan.manifests.specs import check_spec, check_together
 
-_KEEP = "helm.sh/resource-policy"
 _IMAGE_TEMPLATE = '"{{ AwsEcrPrefix }}/{{ AppName }}:{{ Tag }}-{{ DockerHash }}"'
 
 
@@ -154,7 +153,7 @@ def _keep_claims(manifest: Json) -> None:
     if manifest["kind"] == "PersistentVolumeClaim" and kinds.is_builtin(manifest):
         annotations = manifest["metadata"].get("annotations") or {}
         if isinstance(annotations, dict):
-            manifest["metadata"]["annotations"] = {_KEEP: "keep", **annotations}
+            manifest["metadata"]["annotations"] = {kinds.KEEP: "keep", **annotations}
 
 
 def _uses(manifests: Iterable[Json], image: Image) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+from typing import Any
 
 from deployer.model import Json, ObjectKey
-from deployer.plan.difference import changes_between, drifted, removed_objects
+from deployer.plan.difference import Gone, changes_between, drifted, removed_objects
 from tests.unit.plan.manifests import deployment
 
 
@@ -132,8 +133,51 @@ def test_no_changes() -> None:
 
 def test_removed_objects() -> None:
     role: Json = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "r"}}
-    assert removed_objects(texts(deployment(), role), texts(), "shop") == (
-        ObjectKey("apps/v1", "Deployment", "shop", "web"),
-        ObjectKey("rbac.authorization.k8s.io/v1", "ClusterRole", None, "r"),
+    assert removed_objects(texts(deployment(), role), texts(), "shop") == Gone(
+        (
+            ObjectKey("apps/v1", "Deployment", "shop", "web"),
+            ObjectKey("rbac.authorization.k8s.io/v1", "ClusterRole", None, "r"),
+        )
     )
-    assert removed_objects(texts(deployment()), texts(deployment())) == ()
+    assert removed_objects(texts(deployment()), texts(deployment())) == Gone()
+
+
+def thing(name: str, version: str = "v1", kind: str = "ConfigMap", **metadata: Any) -> Json:
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": name, **metadata}}
+
+
+KEPT: Json = {"annotations": {"helm.sh/resource-policy": "keep"}}
+HOOK: Json = {"annotations": {"helm.sh/hook": "pre-upgrade"}}
+
+
+def test_what_helm_keeps_is_not_deleted() -> None:
+    claim = thing("data", kind="PersistentVolumeClaim", **KEPT)
+    gone = removed_objects(texts(claim), texts(), "shop")
+    assert gone == Gone(kept=(ObjectKey("v1", "PersistentVolumeClaim", "shop", "data"),))
+    assert changes_between(texts(claim), texts()) == ("PersistentVolumeClaim/data: kept, but no longer of the release",)
+
+
+def test_hooks_are_no_part_of_a_release() -> None:
+    hook, member = thing("migrate", **HOOK), thing("migrate")
+    assert removed_objects(texts(hook), texts(), "shop") == Gone()
+    assert removed_objects(texts(hook), texts(member), "shop") == Gone()
+    assert removed_objects(texts(member), texts(hook), "shop").deleted == (
+        ObjectKey("v1", "ConfigMap", "shop", "migrate"),
+    )
+
+
+def test_objects_are_told_apart_as_helm_does_it() -> None:
+    roles = [thing("reader", "rbac.authorization.k8s.io/v1", "Role", namespace=name) for name in ("a", "b")]
+    assert [key.namespace for key in removed_objects(texts(*roles), texts(roles[1]), "b").deleted] == ["a"]
+    assert changes_between(texts(*roles), texts(), namespace="b") == (
+        "Role/reader in a: removed",
+        "Role/reader in b: removed",
+    )
+    ours = thing("reader", "rbac.authorization.k8s.io/v1", "Role")
+    assert removed_objects(texts(roles[1]), texts(ours), "b") == Gone()
+    one, other = thing("x", "one.example.com/v1", "Thing"), thing("x", "other.example.com/v1", "Thing")
+    assert removed_objects(texts(one), texts(other), "b").deleted == (
+        ObjectKey("one.example.com/v1", "Thing", "b", "x"),
+    )
+    before, after = thing("x", "extensions/v1beta1", "Ingress"), thing("x", "networking.k8s.io/v1", "Ingress")
+    assert removed_objects(texts(before), texts(after), "b") == Gone()

@@ -296,6 +296,13 @@ def test_a_custom_resource_hides_nothing() -> None:
     assert "holds a secret" in refused((rollout, [(*ENV, 0, "value")]))[0]
 
 
+@pytest.mark.parametrize("version", ["apps/v1beta3", "extensions/v1", "batch/v1", "v1"])
+def test_a_version_that_the_kind_never_had_hides_nothing(version: str) -> None:
+    """It is neither converted nor lifted: the secret would stay in it."""
+    mistaken = {**deployment(env=[{"name": "P", "value": "x"}]), "apiVersion": version}
+    assert "holds a secret" in refused((mistaken, [(*ENV, 0, "value")]))[0]
+
+
 def test_an_item_of_a_list_knows_its_secrets() -> None:
     manifest, paths = env({"name": "P", "value": "x"})
     several: Json = {"apiVersion": "v1", "kind": "List", "items": [deployment(), manifest]}
