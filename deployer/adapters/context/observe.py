@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import posixpath
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import unquote, urlsplit
 
 from deployer.adapters.context.archive import Limits
-from deployer.adapters.context.hashing import hash_files
+from deployer.adapters.context.directory import Renderer, find, read
 from deployer.adapters.context.ignore import IGNORE_FILES, excluded
 from deployer.adapters.context.materialise import materialised
 from deployer.adapters.context.secrets import refuse_secrets
-from deployer.adapters.context.tree import Copied, Item, Text, Unpacked, assemble
-from deployer.adapters.context.unpack import listing
+from deployer.adapters.context.tree import Copied, Item, Text, Unpacked, assemble, text_item
+from deployer.adapters.context.unpack import listing, unpack
 from deployer.errors import ConfigurationError, Location
 from deployer.masking import Masker
 from deployer.model import App, Artefact, ContextEntry, DockerSpec, Download
-
-_TEMPLATE = ".j2"
-
-Renderer = Callable[[str, Location], str]
 
 
 class Contexts:
@@ -46,16 +41,20 @@ class Contexts:
         if app.docker is None:
             raise ValueError(f"{app.name} has no Docker part")
         where = app.docker_place or Location("apps")
-        items = [
+        found = list(find(app.context_directory, self._root)) if app.context_directory else []
+        given = [
             *_inline(app.docker, where),
-            *self._directory(app.context_directory, render),
+            *read([one for one in found if one.name in IGNORE_FILES], render),
             *self._downloads(app.docker.download, artefacts, where),
         ]
-        tree = assemble(items, where)
-        ignored = excluded(tree.keys(), *_ignore_file(tree))
-        kept = {path: item for path, item in tree.items() if path not in ignored}
-        refuse_secrets(app.docker, kept.values(), where, self._masker)
-        return Context(kept, self._cache / "contexts", self._limits)
+        own = [one for one in found if one.name not in IGNORE_FILES]
+        paths = {*(item.entry.path for item in given), *(one.name for one in own)}
+        ignored = excluded(paths, *self._ignore_file(given, app.context_directory))
+        kept = [item for item in given if item.entry.path not in ignored]
+        kept += read([one for one in own if one.name not in ignored], render)
+        tree = assemble(kept, where)
+        refuse_secrets(app.docker, tree.values(), where, self._masker)
+        return Context(tree, self._cache / "contexts", self._limits)
 
     def _downloads(
         self, downloads: Sequence[Download], artefacts: Sequence[Artefact], where: Location
@@ -77,42 +76,30 @@ class Contexts:
                 entry = ContextEntry(path, "file", executable, artefact.size, artefact.sha256)
                 yield Item(entry, artefact.source, source)
 
-    def _directory(self, directory: Path | None, render: Renderer) -> Iterator[Item]:
-        """What lies in `apps/NAME/`. Directories are not counted for themselves: Git does not keep empty ones."""
-        if directory is None:
-            return
-        try:
-            paths = list(_files_below(directory))
-            copied = [path for path in paths if not path.is_symlink() and path.suffix != _TEMPLATE]
-            facts = dict(zip(copied, hash_files(copied), strict=True))
-            for path in paths:
-                name, origin = self._names(path, directory)
-                if path.is_symlink():
-                    target = os.fsencode(os.readlink(path)).decode("utf-8")  # noqa: PTH115 -- Path would tidy it
-                    yield Item(ContextEntry(name, "link", target=target), origin)
-                elif path in facts:
-                    known = facts[path]
-                    entry = ContextEntry(name, "file", known.executable, known.size, known.sha256)
-                    yield Item(entry, origin, Copied(path, own=True))
-                else:
-                    text = render(_decoded(path, origin), Location(origin, 1))
-                    executable = bool(path.stat().st_mode & stat.S_IXUSR)
-                    yield _text(name.removesuffix(_TEMPLATE), text, origin, executable=executable)
-        except OSError as error:
-            place = Path(error.filename) if error.filename else directory
-            raise ConfigurationError(
-                "a file of the Docker context cannot be read", where=self._relative(place), why=error.strerror
-            ) from error
+    def _ignore_file(self, items: Sequence[Item], directory: Path | None) -> tuple[str, str]:
+        """Its text, and where it is from; empty without one."""
+        given = {item.entry.path: item for item in items if item.entry.path in IGNORE_FILES}
+        for name in IGNORE_FILES:
+            if name in given:
+                return self._content(given[name], directory).decode("utf-8", "replace"), given[name].origin
+        return "", ""
 
-    def _names(self, path: Path, directory: Path) -> tuple[str, str]:
-        """A file's path in the context and in the repository."""
-        try:
-            return os.fsencode(path.relative_to(directory)).decode("utf-8"), self._relative(path)
-        except UnicodeDecodeError:
-            raise ConfigurationError("the name of a file is not UTF-8", where=ascii(self._relative(path))) from None
-
-    def _relative(self, path: Path) -> str:
-        return path.relative_to(self._root).as_posix() if path.is_relative_to(self._root) else path.as_posix()
+    def _content(self, item: Item, directory: Path | None) -> bytes:
+        match item.source:
+            case Text(content):
+                return content
+            case Copied(path):
+                return path.read_bytes()
+            case Unpacked(archive=archive, top=top):
+                name = item.entry.path.removeprefix(f"{top}/") if top else item.entry.path
+                with TemporaryDirectory() as place:
+                    if not unpack(archive.path, item.origin, {name: item.entry}, Path(place), self._limits):
+                        return Path(place, name).read_bytes()
+            case None if item.entry.kind == "link" and directory is not None:
+                path = directory / item.entry.path
+                if path.is_file() and path.resolve().is_relative_to(directory.resolve()):
+                    return path.read_bytes()
+        return b""
 
 
 @dataclass(frozen=True)
@@ -134,9 +121,9 @@ class Context:
 
 
 def _inline(docker: DockerSpec, where: Location) -> Iterator[Item]:
-    yield _text("Dockerfile", docker.dockerfile, f"Docker.Dockerfile of {where.file}")
+    yield text_item("Dockerfile", docker.dockerfile, f"Docker.Dockerfile of {where.file}")
     for name, file in docker.files.items():
-        yield _text(_inside(name, where), file.content, f"Docker.Files of {where.file}", executable=file.executable)
+        yield text_item(_inside(name, where), file.content, f"Docker.Files of {where.file}", executable=file.executable)
 
 
 def _file_name(source: str) -> str:
@@ -145,22 +132,6 @@ def _file_name(source: str) -> str:
     if scheme in ("http", "https"):
         return unquote(posixpath.basename(urlsplit(source).path))
     return posixpath.basename(rest.partition("?versionId=")[0] if separator else source)
-
-
-def _decoded(path: Path, origin: str) -> str:
-    try:
-        return path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ConfigurationError("a template is not UTF-8", where=origin, why=str(error)) from None
-
-
-def _text(path: str, text: str, origin: str, *, executable: bool = False) -> Item:
-    try:
-        content = text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise ConfigurationError(f"{path} cannot be written as UTF-8", where=origin, why=str(error)) from None
-    entry = ContextEntry(path, "file", executable, len(content), hashlib.sha256(content).hexdigest())
-    return Item(entry, origin, Text(content))
 
 
 def _at(entry: ContextEntry, top: str, origin: str, source: Unpacked) -> Item:
@@ -176,28 +147,3 @@ def _inside(path: str, where: Location) -> str:
             f"{path!r} is not a path inside the Docker context", where=where, hint="write a relative path without `..`"
         )
     return "/".join(parts)
-
-
-def _files_below(directory: Path) -> Iterator[Path]:
-    with os.scandir(directory) as listing_:
-        items = list(listing_)
-    for item in items:
-        if item.is_dir(follow_symlinks=False):
-            yield from _files_below(Path(item.path))
-        elif item.is_symlink() or item.is_file():
-            yield Path(item.path)
-        else:
-            raise ConfigurationError(
-                "the Docker context holds something that is neither file, directory nor link", where=item.path
-            )
-
-
-def _ignore_file(tree: Mapping[str, Item]) -> tuple[str, str]:
-    """Its text, and where it is from."""
-    for name in IGNORE_FILES:
-        match tree.get(name):
-            case Item(source=Text(content), origin=origin):
-                return content.decode("utf-8", "replace"), origin
-            case Item(source=Copied(path), origin=origin):
-                return path.read_text("utf-8", "replace"), origin
-    return "", ""

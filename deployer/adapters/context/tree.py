@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -53,6 +54,16 @@ class Item:
     entry: ContextEntry
     origin: str
     source: Source = None
+
+
+def text_item(path: str, text: str, origin: str, *, executable: bool = False) -> Item:
+    """A file that is held in memory. Raises ConfigurationError for what cannot be written as UTF-8."""
+    try:
+        content = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ConfigurationError(f"{path} cannot be written as UTF-8", where=origin, why=str(error)) from None
+    entry = ContextEntry(path, "file", executable, len(content), hashlib.sha256(content).hexdigest())
+    return Item(entry, origin, Text(content))
 
 
 def assemble(items: Iterable[Item], where: Location) -> dict[str, Item]:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -11,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from deployer.adapters.context import Contexts, scan
-from deployer.adapters.context.hashing import hash_files
+from deployer.adapters.context import Contexts, directory, scan
+from deployer.adapters.context.hashing import FileFacts, hash_files
 from deployer.errors import ConfigurationError, DeployError, ErrorGroup, Location
 from deployer.execute.image_ports import ContextObserver, DockerContext
 from deployer.masking import Masker
@@ -250,22 +252,125 @@ def test_links_out_of_the_directory_are_refused(repository: Repository, target: 
         repository.observe()
 
 
-def test_special_and_unreadable_files_are_named(repository: Repository) -> None:
-    os.mkfifo(repository.directory / "fifo")
-    with pytest.raises(ConfigurationError, match="neither file, directory nor link"):
-        repository.observe()
+def nowhere(repository: Repository) -> None:
+    (repository.directory / "bad/link").symlink_to("/usr/bin/python3")
 
 
-def test_names_and_templates_that_are_not_utf_8_are_named(repository: Repository) -> None:
-    path = os.fsencode(repository.directory) + b"/caf\xe9"
-    Path(os.fsdecode(path)).touch()
-    with pytest.raises(ConfigurationError, match="not UTF-8"):
+def not_utf_8(repository: Repository) -> None:
+    (repository.directory / os.fsdecode(b"bad/caf\xe9")).touch()
+
+
+def leading_to_no_utf_8(repository: Repository) -> None:
+    (repository.directory / "bad/link").symlink_to(os.fsdecode(b"caf\xe9"))
+
+
+def a_pipe(repository: Repository) -> None:
+    os.mkfifo(repository.directory / "bad/pipe")
+
+
+def a_socket(repository: Repository) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.path.relpath(repository.directory / "bad/socket"))
+
+
+def a_template(repository: Repository) -> None:
+    repository.write("bad/x.j2", b"caf\xe9")
+
+
+@pytest.mark.parametrize(
+    ("make", "what", "where"),
+    [
+        (nowhere, "leads out of", "apps/myapp.yaml:7"),
+        (not_utf_8, "name of a file is not UTF-8", r"'apps/myapp/bad/caf\udce9'"),
+        (leading_to_no_utf_8, "target of a link is not UTF-8", "apps/myapp/bad/link"),
+        (a_pipe, "neither file, directory nor link", "apps/myapp/bad/pipe"),
+        (a_socket, "neither file, directory nor link", "apps/myapp/bad/socket"),
+        (a_template, "template is not UTF-8", "apps/myapp/bad/x.j2"),
+    ],
+)
+def test_what_cannot_be_in_a_context_is_named_and_may_be_left_out(
+    repository: Repository, make: Callable[[Repository], None], what: str, where: str
+) -> None:
+    """As `docker build` has it: a `.venv` may lead anywhere if `.dockerignore` names it."""
+    repository.write("bad/good", "x")
+    make(repository)
+    with pytest.raises(ConfigurationError, match=what) as caught:
         repository.observe()
-    Path(os.fsdecode(path)).unlink()
-    repository.write("x.j2", b"caf\xe9")
-    with pytest.raises(ConfigurationError, match="template is not UTF-8") as caught:
+    assert str(caught.value.where) == where
+    repository.write(".dockerignore", "*\n!bad/goo*\n")
+    assert [entry.path for entry in repository.observe().entries] == [".dockerignore", "Dockerfile", "bad/good"]
+
+
+@pytest.mark.parametrize("place", ["bad", ""])
+def test_an_unreadable_directory_is_named_and_may_be_left_out(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    scandir = os.scandir
+
+    def refuse(path: Path) -> object:
+        if Path(path) == repository.directory / place:
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    (repository.directory / "bad").mkdir()
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(ConfigurationError, match="cannot be read") as caught:
         repository.observe()
-    assert caught.value.where == "apps/myapp/x.j2"
+    assert str(caught.value.where) == f"apps/myapp/{place}".rstrip("/")
+    assert caught.value.why == "Permission denied"
+    if place:
+        repository.write(".dockerignore", "b*\n")
+        assert [entry.path for entry in repository.observe().entries] == [".dockerignore", "Dockerfile"]
+
+
+def test_a_file_that_cannot_be_read_is_named(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = repository.write("secret.key", "x")
+
+    def refuse(paths: Sequence[Path]) -> list[FileFacts]:
+        if path in paths:
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return hash_files(paths)
+
+    monkeypatch.setattr(directory, "hash_files", refuse)
+    with pytest.raises(ConfigurationError, match="cannot be read") as caught:
+        repository.observe()
+    assert caught.value.where == "apps/myapp/secret.key"
+
+
+def ignored_by_template(repository: Repository) -> Sequence[Artefact]:
+    repository.write(".dockerignore.j2", "{{ where }}\n*.log\n")
+    return ()
+
+
+def ignored_by_link(repository: Repository) -> Sequence[Artefact]:
+    repository.write("conf/ignore", "*.log")
+    (repository.directory / ".dockerignore").symlink_to("conf/ignore")
+    return ()
+
+
+def ignored_by_archive(repository: Repository) -> Sequence[Artefact]:
+    with tarfile.open(repository.cache / "a.tar", "w") as tar:
+        tar.add(repository.write("../elsewhere/x", "*.log"), ".dockerignore")
+    return [repository.artefact("a.tar", (repository.cache / "a.tar").read_bytes())]
+
+
+@pytest.mark.parametrize("make", [ignored_by_template, ignored_by_link, ignored_by_archive])
+def test_ignore_files_of_all_kinds_count(
+    repository: Repository, make: Callable[[Repository], Sequence[Artefact]]
+) -> None:
+    """BuildKit reads what lies in the context under that name, wherever it is from."""
+    artefacts = make(repository)
+    repository.write("a.log", "x")
+    downloads = [Download("s3://bucket/a.tar", unpack=True) for _ in artefacts]
+    found = {entry.path for entry in repository.observe(downloads=downloads, artefacts=artefacts).entries}
+    assert ".dockerignore" in found
+    assert "a.log" not in found
+
+
+def test_an_ignore_file_is_not_read_from_outside(repository: Repository) -> None:
+    (repository.directory / ".dockerignore").symlink_to("/dev/zero")
+    with pytest.raises(ConfigurationError, match="leads out"):
+        repository.observe()
 
 
 def test_a_secret_is_refused_wherever_it_stands(repository: Repository) -> None:
