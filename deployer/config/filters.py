@@ -1,7 +1,8 @@
 """Jinja2's filters and tests, and Ansible's, which are loaded when a template first uses one of them.
 
 Ansible's stand in for Jinja2's only where they do something else (`random`, `unique`); those that Ansible redefines
-for its own bookkeeping (`default`, `map`, `select`, `groupby`, `defined` …) give the same results in Jinja2.
+for its own bookkeeping (`default`, `map`, `select`, `groupby`, `defined` …) give the same results in Jinja2. What
+would differ from one machine or run to the next is refused (`reproducible`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 from jinja2.runtime import Undefined
 
+from deployer.config.reproducible import reproducible
 from deployer.config.suggestions import did_you_mean
 from deployer.errors import ConfigurationError
 
@@ -132,13 +134,13 @@ def _load(kind: str, modules: tuple[str, ...], holder: str, method: str) -> dict
         for name in modules:
             module = importlib.import_module(f"ansible.plugins.{kind}.{name}")
             functions.update(getattr(getattr(module, holder)(), method)())
+        return reproducible(kind, functions)
     except Exception as error:  # Ansible reads its own configuration on import and may raise anything
         raise ConfigurationError(
             "Ansible's filters cannot be loaded",
             why=f"{type(error).__name__}: {error}",
             hint="look at ansible.cfg and the ANSIBLE_* variables of your environment",
         ) from error
-    return functions
 
 
 def _silence_ansible() -> None:

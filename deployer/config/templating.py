@@ -19,6 +19,7 @@ from jinja2.utils import missing
 
 from deployer.config import filters, macros
 from deployer.config.lazy import OMIT, LazyMapping, as_text, settle, settled
+from deployer.config.reproducible import tells_the_time
 
 _RESULT = "deployer_result"
 _MAX_TEXT = 10 * 1024 * 1024
@@ -128,6 +129,10 @@ class Environment(SandboxedEnvironment):
         if isinstance(value, Missing) and isinstance(obj, (LazyMapping, dict)) and attribute in obj:
             return obj[attribute]
         return value
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Whether templates may have an attribute of Python's."""
+        return not tells_the_time(obj, attr) and super().is_safe_attribute(obj, attr, value)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """`obj[argument]`."""

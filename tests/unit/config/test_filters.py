@@ -7,6 +7,7 @@ import pytest
 
 from deployer.config import filters
 from deployer.config.templating import Environment
+from deployer.errors import ConfigurationError
 
 from .conftest import Evaluate
 
@@ -47,10 +48,22 @@ Mixed: [{a: 1}, {a: 1}, 2]
         ("'/a/b.txt' | basename | splitext", ["b", ".txt"]),
         ("[[1, [2]], 3] | flatten", [1, 2, 3]),
         ("[1, 2] | zip(['a', 'b']) | list", [[1, "a"], [2, "b"]]),
-        ("[1, 2, 2] | union([3]) | sort", [1, 2, 3]),
-        ("[1, 2] | difference([2])", [1]),
+        ("['q', 'a', 'q'] | union(['z', 'a', 'b'])", ["q", "a", "z", "b"]),
+        ("['q', 'a', 'q', 'c'] | difference(['c', 'x'])", ["q", "a"]),
+        ("['q', 'a', 'q', 'c'] | intersect(['c', 'x', 'q'])", ["q", "c"]),
+        ("['q', 'a'] | symmetric_difference(['x', 'a', 'b'])", ["q", "x", "b"]),
+        ("Mixed | union([{'a': 1}, 3])", [{"a": 1}, 2, 3]),
+        ("Mixed | intersect([2, 2])", [2]),
+        ("[2, 4] | difference(Mixed)", [4]),
+        ("[2, 4] | symmetric_difference(Mixed)", [4, {"a": 1}]),
         ("Mixed | unique", [{"a": 1}, 2]),
         ("60 | random(seed='x') == 60 | random(seed='x')", True),
+        ("[1, 2, 3] | shuffle(seed='x') == [1, 2, 3] | shuffle(seed='x')", True),
+        ("[1, 2, 3] | random(seed=0) == [1, 2, 3] | random(seed=0)", True),
+        ("'%Y-%m-%d %H:%M' | strftime(0, utc=true)", "1970-01-01 00:00"),
+        ("('2024-01-02 00:00:00' | to_datetime).year", 2024),
+        ("'/a/b' | relpath('/a/c')", "../b"),
+        ("'a/b' | relpath", "a/b"),
         ("'1 KB' | human_to_bytes", 1024),
         ("1024 | human_readable", "1.00 KB"),
         ("'https://u@host:8443/p?q=1' | urlsplit('port')", 8443),
@@ -96,7 +109,6 @@ def test_filters(evaluate: Evaluate, expression: str, value: Any) -> None:
         ("[true, false] is any", True),
         ("[true, false] is all", False),
         ("'yes' is truthy(convert_bool=True)", True),
-        ("'/' is directory", True),
         ("'https://x/y' is url", True),
         ("'x' is ansible.builtin.match('x')", True),
         ("Map is mapping", True),
@@ -107,6 +119,36 @@ def test_filters(evaluate: Evaluate, expression: str, value: Any) -> None:
 )
 def test_tests(evaluate: Evaluate, test: str, value: bool) -> None:
     assert evaluate("{{ " + test + " }}", VARIABLES) is value
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("'$HOME' | expandvars", "the filter expandvars is not offered: it reads environment variables"),
+        ("['$HOME'] | map('ansible.builtin.expandvars') | first", "the filter expandvars is not offered"),
+        ("'~' | expanduser", "the filter expanduser is not offered"),
+        ("'.' | realpath", "the filter realpath is not offered"),
+        ("'/etc/*' | fileglob", "the filter fileglob is not offered: it looks at the files"),
+        ("'/a' | relpath", "the filter relpath is not offered"),
+        ("5 | random", "the filter random needs seed"),
+        ("[1, 2] | shuffle", "the filter shuffle needs seed"),
+        ("[1, 2] | shuffle(seed='')", "the filter shuffle needs seed"),
+        ("'x' | password_hash('sha512')", "the filter password_hash needs salt"),
+        ("'x' | vault('secret')", "the filter vault needs salt"),
+        ("'%Y' | strftime", "the filter strftime needs second"),
+        ("'%Y' | strftime(0)", "the filter strftime needs utc"),
+        ("('2024-01-02 00:00:00' | to_datetime).now()", "templates may not have"),
+        ("('2024-01-02 00:00:00' | to_datetime).date().today()", "templates may not have"),
+        ("'/' is directory", "the test directory is not offered"),
+        ("'/' is ansible.builtin.exists", "the test exists is not offered"),
+        ("'/x' is vaulted_file", "the test vaulted_file is not offered"),
+        ("['/'] | select('file') | list", "the test file is not offered"),
+    ],
+)
+def test_what_differs_between_machines_or_runs_is_refused(evaluate: Evaluate, expression: str, words: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        evaluate("{{ " + expression + " }}")
+    assert words in f"{raised.value.what}: {raised.value.why}"
 
 
 def test_results_are_plain_python(evaluate: Evaluate) -> None:
