@@ -31,7 +31,8 @@ class Attempt:
     `lock` is None where nothing else can be at work (tests of one step). `stop` may be called from any thread. `busy`
     is whether a step is under way, `begun` whether any ever was. `repairs` tell what was left by an interrupted run,
     and what became of it. `absence` is while DNS does not lead here, `kept_drain` a drain that is not ours to end,
-    `old_check` the region's health check as it was before the attempt gave it other settings.
+    `old_check` the region's health check as it was before the attempt gave it other settings, `dns_written` whether the
+    attempt has begun to write DNS.
     """
 
     def __init__(self, work: Work, sink: Sink, lock: HeldLock | None = None) -> None:
@@ -49,6 +50,7 @@ class Attempt:
         self.absence: Absence | None = None
         self.kept_drain: Drain | None = None
         self.old_check: OldCheck | None = None
+        self.dns_written = False
         self._changing = Event()
         self._abandoned = False
 

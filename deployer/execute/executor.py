@@ -12,6 +12,7 @@ from deployer.errors import DeployError, DeploymentFailed, HeldError
 from deployer.execute.adoption import before_taking, give_back, giving_back, has_taken
 from deployer.execute.attempt import Attempt
 from deployer.execute.dns.managed import with_dns, write_dns
+from deployer.execute.dns.withdrawing import leave_dns
 from deployer.execute.hooks import run_hooks
 from deployer.execute.lifted import clear_up, provide
 from deployer.execute.outside import wait_until_healthy
@@ -106,9 +107,10 @@ class Execution:
             if left is not None:
                 raise DeploymentFailed(left, where=work.place)
             return
+        attempt.stop_if_asked()
+        self._refuse_stale_plan()
+        leave_dns(attempt)
         with attempt.phases("uninstall") as phase:
-            attempt.stop_if_asked()
-            self._refuse_stale_plan()
             attempt.about_to_change()
             phase.detail = uninstall(work, stored, timeout=work.timeout)
 

@@ -8,6 +8,7 @@ from deployer.errors import DeployError, DeploymentFailed
 from deployer.execute.adoption import give_back, giving_back, has_taken
 from deployer.execute.attempt import Attempt
 from deployer.execute.dns.managed import give_old_check_back
+from deployer.execute.dns.withdrawing import leave_dns
 from deployer.execute.evidence import collect
 from deployer.execute.removal import uninstall
 from deployer.model import Ending, Evidence, Outcome, TargetResult
@@ -109,6 +110,8 @@ def _go_back(attempt: Attempt) -> tuple[Outcome, str | None]:
             if complete is None and stored and stored[-1].number > 1:
                 return "failed", "it was left as it is: of what ran before, no revision is left to return to"
         if back_to is None:
+            leave_dns(attempt)
+            attempt.about_to_change()  # clients were waited for
             with attempt.phases("uninstall") as phase:
                 kept = uninstall(work, stored, timeout=_SHORT)
                 phase.detail = "; ".join(filter(None, ("there was no good revision to return to", kept)))

@@ -47,8 +47,8 @@ class Work:
 
     `removal` is what `deploy remove` takes away. `prepared` has the image pinned; `workloads` is what was seen of the
     live release, where nothing is to be done. `traffic` is None where nothing is done about DNS,
-    `dns` where no records are written afterwards, `withdrawal` where none are taken away before a removal,
-    `hooks` where no playbooks run.
+    `dns` where no records are written afterwards, `withdrawal` where none are taken away before the release
+    is, `hooks` where no playbooks run.
     """
 
     plan: TargetPlan

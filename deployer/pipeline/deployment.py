@@ -270,6 +270,7 @@ class Deployment:
                 self._request.traffic,
             ),
             dns=self._dns.managed(subject.target, differs=plan.dns),
+            withdrawal=self._dns.withdrawal(subject.target),
             hooks=self._hooks(observation),
         )
 

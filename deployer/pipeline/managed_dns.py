@@ -9,10 +9,12 @@ from threading import Thread
 from deployer.errors import HeldError
 from deployer.execute.dns.looking import Survey, survey
 from deployer.execute.dns.managed import ManagedDns
+from deployer.execute.dns.withdrawing import Withdrawal
 from deployer.execute.everywhere import Failure
 from deployer.execute.services import Services
 from deployer.model import Target
 from deployer.pipeline.dns import Configured, sites_of
+from deployer.pipeline.withdrawal import withdrawal_of
 from deployer.plan.dns import RegionPlan
 from deployer.plan.steps import TargetPlan
 
@@ -25,6 +27,7 @@ class DnsAhead:
     def __init__(self, configured: Sequence[Configured], services: Services, *, adopt: bool = False) -> None:
         """`adopt`: what somebody else has made there is taken over."""
         self._adopt = adopt
+        self._services = services
         managed = [one for one in configured if one.settings.dns.manage]
         self._sites = {site.target: site for site in sites_of(managed, services) if site.has_hosts}
         self._found: Survey | None = None
@@ -66,6 +69,10 @@ class DnsAhead:
             return None
         adopt = self._adopt and self._region(target) is not None
         return ManagedDns(self._sites[target], differs, adopt, frozenset(self._in_the_way(target)))
+
+    def withdrawal(self, target: Target) -> Withdrawal | None:
+        """What takes a target's DNS away should its release have to go again; None where it is not managed."""
+        return withdrawal_of(self._sites[target], self._services) if target in self._sites else None
 
     def _in_the_way(self, target: Target) -> tuple[str, ...]:
         """What somebody else has made in the place of ours, as long as nothing is taken over."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from deployer.execute.answers import Answers
+from deployer.execute.dns.site import Site
 from deployer.execute.dns.withdrawing import Leaving, Withdrawal, leaving_of, look_for_withdrawal
 from deployer.execute.everywhere import Failure
 from deployer.execute.services import Services
@@ -58,8 +59,11 @@ class DnsAway:
     def withdrawal(self, target: Target, *, hasty: bool = False) -> Withdrawal | None:
         """What takes a target's DNS away; None where it is not managed. With `hasty`, no client is waited for."""
         site = self._sites.get(target)
-        if site is None:
-            return None
-        service = site.service
-        place = place_of(target, service.sub_domain, service.domain, site.app, site.settings)
-        return Withdrawal(site, Answers(place, site.dns, self._services.name_servers()), hasty)
+        return withdrawal_of(site, self._services, hasty=hasty) if site is not None else None
+
+
+def withdrawal_of(site: Site, services: Services, *, hasty: bool = False) -> Withdrawal:
+    """What takes the DNS of a site with hosts away."""
+    service = site.service
+    place = place_of(site.target, service.sub_domain, service.domain, site.app, site.settings)
+    return Withdrawal(site, Answers(place, site.dns, services.name_servers()), hasty)

@@ -8,16 +8,19 @@ cannot be written for any other reason, the release is well and stays.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from deployer.errors import DeployError
 from deployer.execute.checkers import CheckersDisagree
-from deployer.execute.dns.applying import Applying, apply
+from deployer.execute.dns.applying import IN_SYNC_WITHIN, Applying, apply
 from deployer.execute.dns.looking import Survey, survey
 from deployer.execute.dns.site import Site
-from deployer.execute.dns_ports import Dns
 from deployer.model import SUCCESSES, TargetResult
-from deployer.model.dns import HealthCheck
+from deployer.model.dns import HealthCheck, HealthCheckConfig, RecordChange
+from deployer.plan.dns import is_ours, might_be_ours, references, region_of
+from deployer.plan.dns.steps import CheckAction
 
 if TYPE_CHECKING:
     from deployer.execute.attempt import Attempt
@@ -62,8 +65,9 @@ class ManagedDns:
             return Written(changes)
         comment = f"deployment {attempt.work.record.deployment_id} by {attempt.work.record.who}"
         applying = Applying(attempt.phases, attempt.stopping, comment, about_to_change=attempt.about_to_change)
-        updated = [region.check for region in regions if region.check.action == "update"]
-        attempt.old_check = next((OldCheck(self.site.dns, step.live) for step in updated if step.live), None)
+        steps = [region.check for region in regions if region.check.live is not None]
+        attempt.old_check = next((OldCheck(self.site, one.live, one.action) for one in steps if one.live), None)
+        attempt.dns_written = True
         applied = apply(applying, found)
         for error in applied.errors.values():
             raise error
@@ -82,17 +86,47 @@ class ManagedDns:
 
 @dataclass(frozen=True)
 class OldCheck:
-    """A health check as it was before a deployment gave it other settings: another path, for instance."""
+    """A region's health check as it was before a deployment changed it: another path, or another one in its place."""
 
-    dns: Dns
+    site: Site
     check: HealthCheck
+    action: CheckAction
 
-    def put_back(self) -> None:
-        """Give it these settings again, for the release that they were made for; a drain stays as it is by now."""
-        for live in self.dns.health_checks(lambda one: one.id == self.check.id):
-            wanted = replace(self.check.config, disabled=live.config.disabled, inverted=live.config.inverted)
-            if wanted != live.config:
-                self.dns.update_health_check(live, wanted)
+    def put_back(self, attempt: Attempt) -> None:
+        """Ask again what the release answers that is back; a drain stays as it is by now. Raises DeployError."""
+        match self.action:
+            case "update":
+                for live in self.site.dns.health_checks(lambda one: one.id == self.check.id):
+                    wanted = self._config(live)
+                    if wanted != live.config:
+                        attempt.about_to_change()
+                        self.site.dns.update_health_check(live, wanted)
+            case "replace":
+                self._take_place_again(attempt)
+
+    def _take_place_again(self, attempt: Attempt) -> None:
+        """Lead clients by a health check like the old one, which is made anew where it was deleted by now."""
+        dns, service, region = self.site.dns, self.site.service, self.site.target.region
+        zone = dns.zone(service.domain, self.site.settings.dns.hosted_zone_id)
+        known = {one.id: one for one in dns.health_checks(partial(might_be_ours, service))}
+        ours = {one.id for one in known.values() if is_ours(service, one) and region_of(service, one) == region}
+        records = [one for one in dns.records(zone, [service.host]) if one.health_check in ours - {self.check.id}]
+        if not records:
+            return  # the new one was never relied on
+        new = known[str(records[0].health_check)]
+        attempt.about_to_change()
+        old = known.get(self.check.id) or dns.create_health_check(
+            references(service, region, datetime.now(UTC).strftime("%Y%m%d")), self._config(new), new.tags
+        )
+        comment = f"way back of {attempt.work.record.deployment_id} by {attempt.work.record.who}"
+        again = [RecordChange("UPSERT", replace(record, health_check=old.id)) for record in records]
+        made = dns.change(zone, again, comment)
+        if not attempt.stopping.is_set():  # else it is deleted by whoever writes this DNS next
+            dns.wait_in_sync(made, timeout=IN_SYNC_WITHIN, stop=attempt.stopping)
+            dns.delete_health_check(new)
+
+    def _config(self, live: HealthCheck) -> HealthCheckConfig:
+        return replace(self.check.config, disabled=live.config.disabled, inverted=live.config.inverted)
 
 
 def write_dns(attempt: Attempt) -> Written:
@@ -140,7 +174,7 @@ def give_old_check_back(attempt: Attempt) -> None:
     if attempt.old_check is None:
         return
     try:
-        attempt.old_check.put_back()
+        attempt.old_check.put_back(attempt)
         attempt.old_check = None
     except DeployError as error:
         attempt.warn(f"the health check of {attempt.work.target.region} still asks what the new version would: {error}")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from threading import Event
 from typing import TYPE_CHECKING
 
-from deployer.errors import DeploymentFailed
+from deployer.errors import DeployError, DeploymentFailed
 from deployer.execute.answers import Answers
 from deployer.execute.dns.applying import Applied, Applying
 from deployer.execute.dns.looking import Zone, read_zones
@@ -50,33 +51,68 @@ class Withdrawal:
 
         Raises DeployError when it could not be done, or when stopped; the same again goes on with the rest.
         """
+        found, leaving = self._look()
+        if leaving:
+            self._delete(attempt, found, attempt.stopping)
+        if not self.hasty and self._leads_clients(leaving):
+            with attempt.phases("clients") as phase:
+                phase.detail = self._wait(attempt)
+
+    def before_way_back(self, attempt: Attempt) -> None:
+        """The same before a release that was never good is taken away again, if clients are led to it.
+
+        What leads no client stays: the regional host's record and its health check show why it was refused. A signal
+        ends the waiting, not the way back. Raises DeployError when it could not be done.
+        """
+        found, leaving = self._look()
+        if not self._leads_clients(leaving):
+            return
+        self._delete(attempt, found, Event())
+        if not attempt.stopping.is_set():
+            with attempt.phases("clients") as phase:
+                try:
+                    phase.detail = self._wait(attempt)
+                except DeploymentFailed as stopped:
+                    phase.detail = stopped.what
+
+    def _look(self) -> tuple[list[tuple[Zone, list[ServicePlan]]], list[Leftovers]]:
         found, failures = look_for_withdrawal([self.site])
         for _, error in failures:
             raise error
-        leaving = [plan.leftovers for _, plans in found for plan in plans]
-        if not any(leaving):
-            return
+        return found, [plan.leftovers for _, plans in found for plan in plans if plan.leftovers]
+
+    def _leads_clients(self, leaving: Sequence[Leftovers]) -> bool:
+        return any(record.name == self.site.service.host for each in leaving for record in each.records)
+
+    def _delete(self, attempt: Attempt, found: Sequence[tuple[Zone, list[ServicePlan]]], stop: Event) -> None:
         self.answers.note()
-        comment = f"removal {attempt.work.record.deployment_id} by {attempt.work.record.who}"
-        applying = Applying(
-            attempt.phases,
-            attempt.stopping,
-            comment,
-            about_to_change=attempt.about_to_change,
-            leaving=WITHDRAWAL,
-        )
+        record = attempt.work.record
+        comment = f"removal {record.deployment_id} by {record.who}"
+        applying = Applying(attempt.phases, stop, comment, about_to_change=attempt.about_to_change, leaving=WITHDRAWAL)
         for error in withdraw(applying, found).left:
             raise error
-        host = self.site.service.host
-        if not self.hasty and any(record.name == host for each in leaving for record in each.records):
-            with attempt.phases("clients") as phase:
-                phase.detail = self._wait(attempt)
 
     def _wait(self, attempt: Attempt) -> str:
         told, grace = self.answers.wait_until_forgotten(attempt.stopping), self.site.settings.rollout.drain_grace
         if grace and attempt.stopping.wait(grace):
             raise DeploymentFailed("stopped while connections ended", where=self.site.target.region)
         return f"{told}, {grace:.0f} s for connections" if grace else told
+
+
+def leave_dns(attempt: Attempt) -> None:
+    """Before a release is taken away that was never good: see to it that no client is led to it any more.
+
+    Raises DeployError when Route 53 does not let us, unless nobody can have been led there: then it is only told.
+    """
+    work = attempt.work
+    if work.withdrawal is None:
+        return
+    try:
+        work.withdrawal.before_way_back(attempt)
+    except DeployError as error:
+        if attempt.dns_written or work.plan.release_action != "install":
+            raise
+        attempt.warn(f"whether DNS leads to {work.target.region} cannot be seen: {error}")
 
 
 def look_for_withdrawal(sites: Sequence[Site]) -> tuple[list[tuple[Zone, list[ServicePlan]]], list[Failure]]:

@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
+import pytest
+
+from deployer.errors import UnreachableError
+from deployer.execute import bake
+from deployer.execute.answers import Answers
 from deployer.execute.dns.managed import ManagedDns
+from deployer.execute.dns.withdrawing import Withdrawal
 from deployer.execute.fleet import Fleet, Member, run_fleets
 from deployer.execute.work import Work
 from deployer.model import (
@@ -20,12 +27,16 @@ from deployer.model import (
     Target,
     TargetResult,
 )
+from deployer.model.dns import HealthCheck
+from deployer.plan.drain import Place
 from deployer.plan.manifests import PreparedManifests
 from deployer.plan.manifests.canonical import canonical_text
 from deployer.plan.order import Order
 from deployer.plan.steps import TargetPlan
+from tests.fake_dns import seen_by
 from tests.fakes import FakeCluster, FakeLocks, FakeReleases, make_revision
 from tests.unit.execute.dns import REGIONS, World, ingress
+from tests.unit.execute.test_drain import FakeNameServers
 
 CONFIG: Json = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "myapp"}, "data": {"a": "b"}}
 KEY = ObjectKey("v1", "ConfigMap", "default", "myapp")
@@ -44,23 +55,37 @@ class Region:
         world.clusters[name] = self.cluster
         self.releases = FakeReleases([make_revision(1)] if plan.current_revision else [])
         self.locks = FakeLocks()
+        self.led_to_when_uninstalled: list[str] = []
+        self.releases.uninstall = self._uninstall  # type: ignore[method-assign]
         self.again: list[str] = []
 
     @property
     def target(self) -> Target:
         return self.plan.target
 
+    def _uninstall(self, *arguments: object, **named: object) -> None:
+        self.led_to_when_uninstalled = led_to(self.world)
+        self.releases.stored.clear()
+
+    def break_down(self) -> None:
+        """From now on what is deployed does not become ready."""
+        self.cluster.objects.clear()
+
     def work(self) -> Work:
         site = self.world.site(self.target.region)
+        place = Place(site.service, self.target.region, site.settings.aws_region)
+        answers = Answers(place, site.dns, FakeNameServers(self.world.dns, answers=False))
+        settings = replace(site.settings, rollout=RolloutSettings(timeout=0, drain_grace=0))
         return Work(
             plan=self.plan,
             app=App("myapp", "myapp", (), sub_domain="myapp"),
-            settings=replace(site.settings, rollout=RolloutSettings(timeout=0)),
+            settings=settings,
             prepared=PreparedManifests("default", (CONFIG,), (canonical_text(CONFIG),)),
             record=DeploymentRecord("ours", "myapp", "prod", self.target.region),
             ports=replace(site.ports, releases=self.releases, locks=self.locks),
             timeout=0,
             dns=ManagedDns(site, self.plan.dns),
+            withdrawal=Withdrawal(replace(site, settings=settings), answers),
         )
 
     def planned_again(self) -> Work:
@@ -86,8 +111,18 @@ class Scene:
 
     @property
     def led_to(self) -> list[str]:
-        """The regions to which clients are led."""
-        return sorted(key[2] for key in self.world.dns.stored if key[2])
+        return led_to(self.world)
+
+
+def led_to(world: World) -> list[str]:
+    """The regions to which clients are led."""
+    return sorted(key[2] for key in world.dns.stored if key[2])
+
+
+@pytest.fixture(autouse=True)
+def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deployer.execute.answers.Answers._sleep", lambda *_: None)
+    monkeypatch.setattr("deployer.execute.checkers._MARGIN", -1000.0)
 
 
 # Nothing to change but DNS.
@@ -136,7 +171,112 @@ def test_a_region_whose_dns_was_not_begun_is_not_called_unchanged() -> None:
     scene = Scene(only_dns, order=Order((("london",), ("seoul",))))
     london = scene.regions["london"]
     london.plan = replace(london.plan, release_action="upgrade")
-    london.cluster.objects.clear()
+    london.break_down()
     results = scene.run()
     assert results["london"].outcome != "deployed"
     assert (results["seoul"].outcome, scene.led_to) == ("not started", [])
+
+
+# A first installation that is taken away again.
+
+BACK = Order((("london",), ("seoul",)), on_failure="rollback")
+
+
+def first(target: Target) -> TargetPlan:
+    return TargetPlan(target, release_action="install", dns=True)
+
+
+def test_a_region_that_goes_back_because_of_another_leaves_dns_first() -> None:
+    scene = Scene(first, order=BACK)
+    london, seoul = scene.regions.values()
+    seoul.break_down()
+    results = scene.run()
+    assert {name: one.outcome for name, one in results.items()} == {"london": "uninstalled", "seoul": "uninstalled"}
+    assert london.led_to_when_uninstalled == []
+    assert scene.world.dns.stored == {}
+    assert scene.world.dns.checks == {}
+    phases = [one.phase for one in results["london"].phases]
+    assert phases[-3:] == ["dns", "clients", "uninstall"]
+
+
+def test_a_region_that_falls_ill_after_it_came_into_dns_leaves_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bake, "PAUSE", 0.01)
+    scene = Scene(first, order=replace(BACK, bake=5, on_failure="hold"))
+    london = scene.regions["london"]
+    mark = london.releases.mark
+
+    def falls_ill(*arguments: Any, verified: bool, **more: Any) -> None:
+        mark(*arguments, verified=verified, **more)
+        assert scene.led_to == ["london"]
+        london.break_down()
+
+    london.releases.mark = falls_ill  # type: ignore[method-assign]
+    results = scene.run()
+    assert results["london"].outcome == "uninstalled", results["london"].error
+    assert (london.led_to_when_uninstalled, scene.led_to) == ([], [])
+
+
+def test_a_release_stays_while_clients_cannot_be_led_away() -> None:
+    scene = Scene(first, order=BACK)
+    london, seoul = scene.regions.values()
+    change = seoul.releases.upgrade
+
+    def outage(*arguments: Any) -> int:
+        scene.world.dns.down = UnreachableError("Route 53 could not be reached")
+        seoul.break_down()
+        return change(*arguments)
+
+    seoul.releases.upgrade = outage  # type: ignore[method-assign, assignment]
+    results = scene.run()
+    assert results["london"].outcome == "failed"
+    assert "Route 53 could not be reached" in str(results["london"].error.hint if results["london"].error else "")
+    assert london.releases.stored
+    assert results["seoul"].outcome == "uninstalled"  # nobody was ever led there
+
+
+def test_what_the_checkers_refuse_keeps_what_leads_nobody() -> None:
+    scene = Scene(first, order=Order((("london",),)))
+    del scene.regions["seoul"]
+    scene.world.dns.seen["check-1"] = seen_by(0, 18)
+    assert scene.run()["london"].outcome == "uninstalled"
+    assert ("myapp.london.example.com", "A", None) in scene.world.dns.stored
+    assert list(scene.world.dns.checks) == ["check-1"]
+
+
+# A health check that had to be replaced.
+
+
+def check_of(world: World, region: str) -> HealthCheck:
+    """The only health check of a region, which its record names."""
+    (check,) = [one for one in world.dns.checks.values() if one.config.host == f"myapp.{region}.example.com"]
+    assert world.dns.stored["myapp.example.com", "A", region].health_check == check.id
+    return check
+
+
+@pytest.mark.parametrize("drained", [False, True])
+def test_a_health_check_that_was_replaced_comes_back_with_the_release(*, drained: bool) -> None:
+    scene = Scene(
+        lambda target: TargetPlan(target, release_action="upgrade", current_revision=1, good_revision=1, dns=True),
+        order=BACK,
+    )
+    world = scene.world
+    world.apply()
+    before = check_of(world, "london")
+    if drained:
+        out = replace(before.config, disabled=True, inverted=True)
+        world.dns.checks[before.id] = before = replace(before, config=out, tags={**before.tags, "by": "anna"})
+    world.health = replace(world.health, interval=10)
+    seoul = scene.regions["seoul"]
+    change = seoul.releases.upgrade
+
+    def breaks(*arguments: Any) -> int:
+        assert check_of(world, "london").config.interval == 10
+        seoul.break_down()
+        return change(*arguments)
+
+    seoul.releases.upgrade = breaks  # type: ignore[method-assign, assignment]
+    results = scene.run()
+    assert results["london"].outcome == "rolled back"
+    now = check_of(world, "london")
+    assert (now.config, now.tags) == (before.config, before.tags)
+    assert check_of(world, "seoul").config.interval == 30

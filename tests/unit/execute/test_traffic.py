@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -409,7 +410,7 @@ class WritingDns:
 
     def write(self, attempt: Attempt) -> Written:
         self.good.append(self.scene.releases.stored[0].verified)
-        attempt.old_check = OldCheck(self.scene.dns, self.scene.dns.checks["london"])
+        attempt.old_check = OldCheck(SimpleNamespace(dns=self.scene.dns), self.scene.dns.checks["london"], "update")  # type: ignore[arg-type]
         self.scene.dns.update_health_check(
             self.scene.dns.checks["london"], replace(self.scene.dns.checks["london"].config, path="/new")
         )

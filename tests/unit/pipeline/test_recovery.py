@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,11 +26,13 @@ from deployer.model import (
     Settings,
     Target,
 )
+from deployer.model.settings import DnsSettings
 from deployer.pipeline.command import CommandRequest
 from deployer.pipeline.recovery import Recovering
 from deployer.report.document import json_document
 from deployer.report.terminal import terminal_lines
 from tests.fakes import FakeCluster, FakeLocks, FakeProber, FakeReleases, RecordingSink, make_revision
+from tests.unit.execute.test_drain import FakeNameServers, make_dns
 
 ANNA = Holder("d-1", "anna@laptop", "laptop", "2026-11-21T07:00:00+00:00")
 DIED = LockState(ANNA, 20.0, "v", alive=False)
@@ -68,11 +71,11 @@ class World:
         self.secrets: set[str] = set()
         self.sink = RecordingSink()
         self.confirmed: list[Any] = []
+        self.app = App("myapp", "myapp", ())
 
     def run(self, *, failures: Any = (), **request: Any) -> DeploymentResult:
         configurations = tuple(
-            SimpleNamespace(target=one.target, settings=one.settings, app=App("myapp", "myapp", ()))
-            for one in self.regions
+            SimpleNamespace(target=one.target, settings=one.settings, app=self.app) for one in self.regions
         )
         loaded = Loaded(tuple(one.target for one in configurations), configurations, failures)  # type: ignore[arg-type]
         asked = CommandRequest("2026-z", "prod", **request)
@@ -206,6 +209,27 @@ def test_a_first_installation_is_taken_away() -> None:
     assert {target.outcome for target in result.targets} == {"repaired"}
     assert "uninstalled" in result.targets[0].repairs[0]
     assert world.london.releases.stored == []
+
+
+def test_a_first_installation_that_is_in_dns_leaves_it_before_it_is_taken_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("deployer.execute.answers.Answers._sleep", lambda *_: None)
+    world, dns = World([made(1, "a", good=False, status="failed")]), make_dns("london", "virginia")
+    world.app = replace(world.app, sub_domain="myapp", environments=("prod.london", "prod.seoul", "prod.virginia"))
+    for region in world.regions:
+        rollout = RolloutSettings(timeout=0, drain_grace=0)
+        region.settings = replace(
+            region.settings, dns_domain="example.com", dns=DnsSettings(manage=True), rollout=rollout
+        )
+    world.dns = lambda *_: dns  # type: ignore[attr-defined]
+    world.load_balancers = lambda *_: None  # type: ignore[attr-defined]
+    world.name_servers = lambda: FakeNameServers(dns, answers=False)  # type: ignore[attr-defined]
+    led_to: list[list[str | None]] = []
+    world.london.releases.uninstall = lambda *_, **__: led_to.append([key[2] for key in dns.stored])  # type: ignore[method-assign]
+    assert world.outcomes() == {"london": "repaired", "seoul": "repaired"}
+    assert led_to == [["virginia"]]
+    assert list(dns.checks) == ["virginia"]
 
 
 def test_a_region_out_of_reach_keeps_all_as_they_are() -> None:
