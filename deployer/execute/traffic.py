@@ -115,7 +115,8 @@ def settle(attempt: Attempt, clock: Callable[[], float] = time.monotonic) -> Tar
         _tidy(attempt, traffic)
     except DeployError as error:
         return _still_drained(attempt, attempt.result("failed", error))
-    return replace(attempt.unchanged(), phases=tuple(attempt.phases.timings), absence=attempt.absence)
+    result = replace(attempt.unchanged(), phases=tuple(attempt.phases.timings), absence=attempt.absence)
+    return replace(result, outcome="repaired") if attempt.absence is not None else result
 
 
 def is_left(traffic: Traffic | None) -> bool:

@@ -90,7 +90,7 @@ class Deployment:
         self._kept: frozenset[Target] = frozenset()
         origin = request.promotion.stage if request.promotion else None
         action = "promote" if origin else "adopt" if request.adopt else "deploy"
-        self._dns = DnsAhead(self._configurations, services, adopt=request.adopt)
+        self._dns = DnsAhead(self._configurations, services, request.traffic, adopt=request.adopt)
         self._command = Command(action, request.deployment, request.stage, services, sink, origin)
 
     def run(self) -> Conclusion:

@@ -25,6 +25,10 @@ class Wish:
         """Whether a region with these settings is drained."""
         return rollout.drain if self.drain is None else self.drain
 
+    def concerns(self, rollout: RolloutSettings) -> bool:
+        """Whether a region with these settings is drained now, or may have been before."""
+        return rollout.drain or self.drains(rollout)
+
 
 def gate_of(
     services: Services, target: Target, app: App, settings: Settings, prober: OutsideProber, holder: Holder

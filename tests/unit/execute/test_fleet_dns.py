@@ -14,6 +14,7 @@ from deployer.execute import bake
 from deployer.execute.answers import Answers
 from deployer.execute.dns.managed import ManagedDns
 from deployer.execute.dns.withdrawing import Withdrawal
+from deployer.execute.drain import Gate, Traffic
 from deployer.execute.fleet import Fleet, Member, run_fleets
 from deployer.execute.work import Work
 from deployer.model import (
@@ -28,7 +29,8 @@ from deployer.model import (
     TargetResult,
 )
 from deployer.model.dns import HealthCheck
-from deployer.plan.drain import Place
+from deployer.model.drain import Drain
+from deployer.plan.drain import Place, drained, marks
 from deployer.plan.manifests import PreparedManifests
 from deployer.plan.manifests.canonical import canonical_text
 from deployer.plan.order import Order
@@ -39,6 +41,7 @@ from tests.unit.execute.dns import REGIONS, World, ingress
 from tests.unit.execute.test_drain import FakeNameServers
 
 CONFIG: Json = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "myapp"}, "data": {"a": "b"}}
+INGRESS: Json = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", **ingress("london")}
 KEY = ObjectKey("v1", "ConfigMap", "default", "myapp")
 US = Holder("ours", "anna@laptop", "laptop", "2026-11-21T12:00:00+00:00")
 THEM = Holder("theirs", "ben@desk", "desk", "2026-11-21T11:59:00+00:00", "remove")
@@ -57,6 +60,7 @@ class Region:
         self.locks = FakeLocks()
         self.led_to_when_uninstalled: list[str] = []
         self.releases.uninstall = self._uninstall  # type: ignore[method-assign]
+        self.in_ingress = False
         self.again: list[str] = []
 
     @property
@@ -74,17 +78,20 @@ class Region:
     def work(self) -> Work:
         site = self.world.site(self.target.region)
         place = Place(site.service, self.target.region, site.settings.aws_region)
-        answers = Answers(place, site.dns, FakeNameServers(self.world.dns, answers=False))
+        names = FakeNameServers(self.world.dns, answers=False)
+        answers = Answers(place, site.dns, names)
         settings = replace(site.settings, rollout=RolloutSettings(timeout=0, drain_grace=0))
+        objects = (CONFIG, INGRESS) if self.in_ingress else (CONFIG,)
         return Work(
             plan=self.plan,
             app=App("myapp", "myapp", (), sub_domain="myapp"),
             settings=settings,
-            prepared=PreparedManifests("default", (CONFIG,), (canonical_text(CONFIG),)),
+            prepared=PreparedManifests("default", objects, tuple(map(canonical_text, objects))),
             record=DeploymentRecord("ours", "myapp", "prod", self.target.region),
             ports=replace(site.ports, releases=self.releases, locks=self.locks),
             timeout=0,
             dns=ManagedDns(site, self.plan.dns),
+            traffic=Traffic(Gate(place, site.dns, names, site.ports.prober, US)) if self.in_ingress else None,
             withdrawal=Withdrawal(replace(site, settings=settings), answers),
         )
 
@@ -99,7 +106,7 @@ class Scene:
     """London and Seoul; `plan` is that of each region."""
 
     def __init__(self, plan: Callable[[Target], TargetPlan], *, order: Order | None = None) -> None:
-        self.world = World(health=HealthCheckSettings(timeout=0.01, stable=0))
+        self.world = World(health=HealthCheckSettings(timeout=0.01, stable=0, connect_to="192.0.2.1:443"))
         targets = {name: Target("prod", name, "myapp") for name in REGIONS}
         self.regions = {name: Region(name, self.world, plan(target)) for name, target in targets.items()}
         self.order = order or Order((REGIONS,))
@@ -175,6 +182,23 @@ def test_a_region_whose_dns_was_not_begun_is_not_called_unchanged() -> None:
     results = scene.run()
     assert results["london"].outcome != "deployed"
     assert (results["seoul"].outcome, scene.led_to) == ("not started", [])
+
+
+def test_a_region_that_was_left_drained_comes_back_under_the_lock() -> None:
+    scene = Scene(only_dns, order=Order((("london",),)))
+    del scene.regions["seoul"]
+    scene.world.apply("london")
+    check = check_of(scene.world, "london")
+    drain = Drain("ben@desk", "2026-11-21T12:00:00+00:00", "deploy myapp 2", "d-2", "deploy")
+    scene.world.dns.checks[check.id] = replace(check, config=drained(check.config), tags={**check.tags, **marks(drain)})
+    london = scene.regions["london"]
+    london.in_ingress = True
+    result = scene.run()["london"]
+    assert (result.outcome, result.error) == ("repaired", None)
+    assert check_of(scene.world, "london").config == check.config
+    assert result.absence is not None
+    assert result.absence.until is not None
+    assert [step for step, _ in london.locks.done] == ["acquire", "release"]
 
 
 # A first installation that is taken away again.

@@ -303,7 +303,7 @@ def settled() -> Iterator[Scene]:
 def test_recovering_ends_a_drain_that_was_left(settled: Scene) -> None:
     settled.left()
     result = settle(settled.attempt)
-    assert result.outcome == "unchanged"
+    assert result.outcome == "repaired"
     assert any("was drained by ben@desk" in repair for repair in result.repairs)
     assert not settled.drained
 

@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 
 from deployer.cli.confirmation import confirm_adoption
-from deployer.errors import HeldError
-from deployer.model import Target
+from deployer.errors import HeldError, UnreachableError
+from deployer.model import RolloutSettings, Target
 from deployer.model.dns import RecordSet
+from deployer.model.drain import BY_HAND, Drain
+from deployer.model.settings import DnsSettings
 from deployer.pipeline.managed_dns import DnsAhead
+from deployer.pipeline.traffic import Wish
+from deployer.plan.drain import drained, marks
 from deployer.plan.steps import Plan, TargetPlan
 from tests.unit.execute.dns import World
 
@@ -84,3 +88,63 @@ def test_records_of_a_region_that_could_not_be_seen_are_not_taken_over() -> None
     managed = dns.managed(TARGET, differs=False)
     assert managed is not None
     assert not managed.adopt
+
+
+# A drain that a run has left.
+
+
+def leave_drained(world: World, *, action: str = "deploy") -> None:
+    world.apply("london")
+    (check,) = world.dns.checks.values()
+    drain = Drain("ben@desk", "2026-11-21T12:00:00+00:00", "deploy myapp 2", "d-2", action)
+    world.dns.checks[check.id] = replace(check, config=drained(check.config), tags={**check.tags, **marks(drain)})
+
+
+def only_drained(world: World, wish: Wish | None = None, *, drain: bool = True) -> DnsAhead:
+    """DNS that is not managed: the settings of the stage, or the command, say that regions are drained."""
+    site = world.site("london")
+    settings = replace(site.settings, dns=DnsSettings(), rollout=RolloutSettings(drain=drain))
+    services: Any = SimpleNamespace(
+        region=lambda *_: site.ports, dns=lambda *_: site.dns, load_balancers=lambda *_: site.balancers
+    )
+    made = DnsAhead([replace(site, settings=settings)], services, wish)
+    made.begin()
+    assert made.failures == []
+    return made
+
+
+@pytest.mark.parametrize("managed", [True, False])
+def test_a_region_that_was_left_drained_is_something_to_do(*, managed: bool) -> None:
+    world = World()
+    leave_drained(world)
+    plan = (ahead(world, adopt=False) if managed else only_drained(world)).planned(TargetPlan(TARGET))
+    assert plan.changes_anything
+    assert plan.changes_region  # so that its lock is taken
+    assert plan.changes == ("dns: london comes back, once it is healthy",)
+    assert "it was drained by ben@desk" in plan.reasons[0]
+
+
+def test_a_drain_that_was_asked_for_on_this_command_line_counts_too() -> None:
+    world = World()
+    leave_drained(world)
+    assert only_drained(world, Wish(drain=True), drain=False).planned(TargetPlan(TARGET)).dns
+    world.dns.down = UnreachableError("nobody is to ask")
+    assert only_drained(world, drain=False).planned(TargetPlan(TARGET)) == TargetPlan(TARGET)
+
+
+def test_a_drain_by_hand_and_one_that_a_change_ends_are_nothing_to_plan() -> None:
+    world = World()
+    leave_drained(world)
+    upgrade = TargetPlan(TARGET, release_action="upgrade", reasons=("new image",))
+    assert ahead(world, adopt=False).planned(upgrade) == upgrade
+    world = World()
+    leave_drained(world, action=BY_HAND)
+    assert not ahead(world, adopt=False).planned(TargetPlan(TARGET)).changes_anything
+
+
+def test_an_outage_of_route_53_is_told_where_it_is_only_asked_for_drains() -> None:
+    world = World()
+    world.dns.down = UnreachableError("Route 53 could not be reached")
+    plan = only_drained(world).planned(TargetPlan(TARGET))
+    assert not plan.changes_anything
+    assert plan.warnings == ("whether london is drained cannot be seen: Route 53 could not be reached",)
