@@ -82,7 +82,8 @@ class AnsibleRunner:
         try:
             with self._registered(stream), stream:
                 for line in stream:
-                    output.write(line.text)
+                    if not self._stopped:  # Python's tracebacks, where the signal met a task that was just beginning
+                        output.write(line.text)
             ended_by_itself = not self._stopped
         finally:
             if not ended_by_itself:

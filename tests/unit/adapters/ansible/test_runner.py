@@ -132,6 +132,22 @@ def test_what_left_its_group_has_no_more_time_than_the_hook(tmp_path: Path) -> N
     assert not _sleeping(LONG)
 
 
+def test_what_a_stopped_hook_says_as_it_ends_is_not_told(tmp_path: Path) -> None:
+    (tmp_path / "hook.yml").write_text(play("debug: {msg: READY}", f"command: sleep {LONG}"))
+    lines, runner = Lines(), AnsibleRunner(tmp_path, Masker())
+    emit = lines.emit
+
+    def stop_at_once(event: Event) -> None:
+        emit(event)
+        if lines.seen.is_set():
+            runner.stop()
+
+    lines.emit = stop_at_once  # type: ignore[method-assign]
+    with pytest.raises(DeploymentFailed, match="it was stopped"):
+        runner.run(HookRequest("BeforeUpgrade", "hook.yml", TARGET, {}, 60), lines)
+    assert "READY" in lines.lines[-1]
+
+
 @pytest.mark.parametrize("command", [f"sleep {LONG}", f"setsid --wait sleep {LONG}"], ids=["its own", "a session"])
 def test_a_stopped_hook_ends_with_all_that_it_started(tmp_path: Path, command: str) -> None:
     (tmp_path / "hook.yml").write_text(play("debug: {msg: READY}", f"command: {command}"))
