@@ -48,24 +48,26 @@ def find(directory: Path, root: Path) -> Iterator[Found]:
     Directories are not counted for themselves: Git does not keep empty ones. Raises ConfigurationError when the
     directory itself cannot be read; one below it is found with its problem.
     """
-    remaining = [directory]
+    base = directory.relative_to(root) if directory.is_relative_to(root) else directory
+    remaining = [""]
     while remaining:
-        place = remaining.pop()
+        above = remaining.pop()
         try:
-            with os.scandir(place) as listing:
+            with os.scandir(directory / above) as listing:
                 items = list(listing)
         except OSError as error:
-            unreadable = replace(_found(place, directory, root), problem=_UNREADABLE, why=error.strerror)
-            if place == directory:
+            unreadable = replace(_found(directory / above, base, above), problem=_UNREADABLE, why=error.strerror)
+            if not above:
                 raise unreadable.refusal() from error
             yield unreadable
             continue
         for item in items:
-            found = _found(Path(item.path), directory, root)
+            name = f"{above}/{item.name}" if above else item.name
+            found = _found(Path(item.path), base, name)
             if item.is_symlink():
                 yield replace(found, kind="link")
             elif item.is_dir():
-                remaining.append(found.path)
+                remaining.append(name)
             elif not item.is_file():
                 yield replace(found, problem=found.problem or _SPECIAL)
             elif found.path.suffix == _TEMPLATE:
@@ -103,13 +105,13 @@ def read(found: Sequence[Found], render: Renderer) -> Iterator[Item]:
             raise ConfigurationError(_UNREADABLE, where=one.origin, why=error.strerror) from error
 
 
-def _found(path: Path, directory: Path, root: Path) -> Found:
-    origin = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
-    name = os.fsencode(path.relative_to(directory))
+def _found(path: Path, base: Path, name: str) -> Found:
+    origin = f"{base.as_posix()}/{name}".rstrip("/")
+    encoded = os.fsencode(name)
     try:
-        return Found(path, name.decode("utf-8"), origin)
+        return Found(path, encoded.decode("utf-8"), origin)
     except UnicodeDecodeError:
-        return Found(path, name.decode("utf-8", "replace"), ascii(origin), problem=_NOT_UTF_8)
+        return Found(path, encoded.decode("utf-8", "replace"), ascii(origin), problem=_NOT_UTF_8)
 
 
 def _target(link: Found) -> str:
