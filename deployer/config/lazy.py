@@ -143,8 +143,15 @@ def settled(function: Callable[..., Any]) -> Callable[..., Any]:
 def settle(value: Any) -> Any:
     """The outcome of an expression as a value of the configuration: JSON's types, lists for anything that iterates.
 
-    Raises TypeError for what is no value, such as a method that was not called.
+    Raises TypeError for what is no value, such as a method that was not called, OverflowError for too many values.
     """
+    return value if type(value) in _SCALARS else _settle(value, [_MAX_VALUES])
+
+
+def _settle(value: Any, left: list[int]) -> Any:
+    left[0] -= 1
+    if left[0] < 0:
+        raise OverflowError(f"more than {_MAX_VALUES:,} values")
     if isinstance(value, Undefined):
         str(value)
         return ""
@@ -157,13 +164,13 @@ def settle(value: Any) -> Any:
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, Mapping) and kind.__module__ != "jinja2.runtime":
-        return {settle(key): settle(item) for key, item in value.items()}
+        return {_settle(key, left): _settle(item, left) for key, item in value.items()}
     if isinstance(
         value, (Sequence, set, frozenset, Iterator, range, KeysView, ValuesView, ItemsView, map, filter, zip)
     ):
         if isinstance(value, (bytes, bytearray, memoryview)):
             raise TypeError("bytes are not a value; decode them")
-        return [settle(item) for item in _bounded(value)]
+        return [_settle(item, left) for item in _bounded(value)]
     if callable(value):
         name = getattr(value, "__name__", "it")
         raise TypeError(f"{name} is a function or method; call it, or write ['{name}'] for a key of that name")

@@ -5,7 +5,7 @@ A text that is exactly one expression gives that expression's value with its typ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from deployer.config.reproducible import tells_the_time
 
 _RESULT = "deployer_result"
 _MAX_TEXT = 10 * 1024 * 1024
+_TOO_LONG = f"the text is longer than {_MAX_TEXT // 2**20} MiB"
 _MAX_EXPONENT = 10_000
 
 
@@ -198,8 +199,8 @@ class Compiled:
         context = ScopedContext(self._environment, parent, None, self._template.blocks)
         context.find = find
         try:
-            text = "".join(self._template.root_render_func(context))
-            return settle(context.vars[_RESULT]) if self._single else text
+            text = _joined(self._template.root_render_func(context))
+            return _checked(settle(context.vars[_RESULT])) if self._single else text
         except Exception as error:
             reached(_failed_line(error, self._template))
             raise
@@ -211,12 +212,12 @@ class Compiled:
             try:
                 value = self._simple_value(part, find, functions)
                 if self._single:
-                    return settle(value)
+                    return _checked(settle(value))
                 values.append(value if isinstance(part, nodes.TemplateData) else as_text(value))
             except Exception:
                 reached(part.lineno)
                 raise
-        return "".join(values)
+        return _joined(values)
 
     def _simple_value(self, node: nodes.Expr, find: Callable[[str], Any], functions: Mapping[str, Any]) -> Any:
         match node:
@@ -235,6 +236,24 @@ class Compiled:
                 owner = self._simple_value(node.node, find, functions)
                 return self._environment.getitem(owner, self._simple_value(node.arg, find, functions))
         raise AssertionError(node)
+
+
+def _joined(parts: Iterable[str]) -> str:
+    """The text of a template, which ends too long a loop."""
+    found: list[str] = []
+    size = 0
+    for part in parts:
+        size += len(part)
+        if size > _MAX_TEXT:
+            raise OverflowError(_TOO_LONG)
+        found.append(part)
+    return "".join(found)
+
+
+def _checked(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > _MAX_TEXT:
+        raise OverflowError(_TOO_LONG)
+    return value
 
 
 def _is_simple(node: nodes.Node) -> bool:

@@ -231,6 +231,13 @@ def test_templates_that_nest_each_other_without_end_are_refused(evaluate: Evalua
 def test_templates_that_repeat_each_other_without_end_are_refused(evaluate: Evaluate) -> None:
     wide = "".join(f"A{i}: {{" + ", ".join(f'x{j}: "{{{{ A{i + 1} }}}}"' for j in range(10)) + "}\n" for i in range(9))
     assert "more than 200,000 values" in failure(evaluate, "{{ A0 }}", wide + "A9: 1\n").what
+    for double, last, words in (
+        ("[A{}, A{}]", "1", "more than 200,000 values"),
+        ("A{} ~ A{}", "x", "the text is longer than 10 MiB"),
+    ):
+        doubled = "".join(f'A{i}: "{{{{ {double.format(i + 1, i + 1)} }}}}"\n' for i in range(38))
+        assert words in str(failure(evaluate, "{{ A0 }}", doubled + f"A38: {last}\n").why)
+    assert "longer than 10 MiB" in str(failure(evaluate, "{% for _ in range(99999) %}{{ 'x' * 999 }}{% endfor %}").why)
 
 
 @pytest.mark.parametrize(
