@@ -10,12 +10,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, Self, cast
 
 from deployer.errors import ConfigurationError, DeployError
 from deployer.model import EntryKind
 
+if TYPE_CHECKING:
+    import tarfile
+
 _CHUNK = 1024 * 1024
+_LONGEST_PART, _LONGEST_PATH, _DEEPEST = 255, 3072, 256
+"""What Linux can write, in bytes, with the place of a context before it; and parts of a path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,12 @@ def _tar_members(archive: Path, head: bytes, meter: _Meter, source: str) -> Iter
 
     with _decompressed(archive, head, source) as stream:
         guarded: Any = _Guarded(stream, meter)
-        with tarfile.open(fileobj=guarded, mode="r:", encoding="utf-8", errors="surrogateescape") as tar:
+        options: Any = {"encoding": "utf-8", "errors": "surrogateescape", "tarinfo": _strict()}
+        try:
+            opened = tarfile.open(fileobj=guarded, mode="r:", **options)  # noqa: SIM115 -- closed right below
+        except tarfile.ReadError as error:
+            raise _refusal(source, f"it is no tar or zip archive, or a damaged one ({error})") from error
+        with opened as tar:
             while (info := tar.next()) is not None:
                 tar.members.clear()  # type: ignore[attr-defined]  # memory would grow with every member
                 path = _inside(info.name, source)
@@ -91,6 +101,25 @@ def _tar_members(archive: Path, head: bytes, meter: _Meter, source: str) -> Iter
             pass
 
 
+def _strict() -> type[tarfile.TarInfo]:
+    """tarfile takes a damaged header for the end of the archive, and would leave out all that follows."""
+    import tarfile
+
+    module: Any = tarfile
+
+    class Strict(tarfile.TarInfo):
+        @classmethod
+        def fromtarfile(cls, tarfile_: tarfile.TarFile) -> Self:
+            try:
+                return super().fromtarfile(tarfile_)
+            except (module.EOFHeaderError, module.EmptyHeaderError):
+                raise
+            except tarfile.HeaderError as error:
+                raise tarfile.ReadError(str(error)) from error
+
+    return Strict
+
+
 def _zip_members(archive: Path, meter: _Meter) -> Iterator[Member]:
     import zipfile
 
@@ -105,7 +134,7 @@ def _zip_members(archive: Path, meter: _Meter) -> Iterator[Member]:
                     yield Member(path, "directory")
             elif stat.S_ISLNK(mode):
                 with bundle.open(info) as content:
-                    target = content.read(4096).decode("utf-8", "surrogateescape")
+                    target = content.read(_LONGEST_PATH + 1).decode("utf-8", "surrogateescape")
                 yield Member(path, "link", target=_text(target, meter.source))
             elif stat.S_IFMT(mode) in (0, stat.S_IFREG):
                 executable = bool(mode & stat.S_IXUSR)
@@ -118,6 +147,10 @@ def _zip_members(archive: Path, meter: _Meter) -> Iterator[Member]:
 
 def _place(member: Member, kinds: dict[str, EntryKind], source: str) -> None:
     """Keep account of what stands where, so that no member is written through a link or over a directory."""
+    if not member.path:
+        raise _refusal(source, f"a {member.kind} in it has no name")
+    if member.kind == "link" and not 0 < len(member.target.encode()) <= _LONGEST_PATH:
+        raise _refusal(source, f"the link {member.path} leads nowhere")
     parent = posixpath.dirname(member.path)
     while parent:
         if kinds.setdefault(parent, "directory") != "directory":
@@ -139,6 +172,12 @@ def _inside(name: str, source: str) -> str:
     parts = [part for part in text.split("/") if part not in ("", ".")]
     if ".." in parts:
         raise _refusal(source, f"{text} leads out of the archive")
+    if (
+        len(parts) > _DEEPEST
+        or len(text.encode()) > _LONGEST_PATH
+        or any(len(part.encode()) > _LONGEST_PART for part in parts)
+    ):
+        raise _refusal(source, f"the name {text[:60]}… is too long for a file")
     return "/".join(parts)
 
 
@@ -147,6 +186,8 @@ def _text(name: str, source: str) -> str:
         name.encode("utf-8")
     except UnicodeEncodeError:
         raise _refusal(source, f"the name {name!r} is not UTF-8") from None
+    if "\0" in name:
+        raise _refusal(source, f"the name {name!r} has a zero byte")
     return name
 
 

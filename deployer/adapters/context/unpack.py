@@ -17,7 +17,7 @@ from deployer.adapters.context.tree import leaves
 from deployer.errors import ConfigurationError
 from deployer.model import ContextEntry
 
-_FORMAT = 1
+_FORMAT = 2
 _CHUNK = 1024 * 1024
 
 

@@ -278,6 +278,10 @@ def test_a_long_chain_of_headers_is_an_error_and_not_a_crash(tmp_path: Path) -> 
         pytest.param(bz2.compress(ORDINARY)[:-20], id="bzip2 cut off"),
         pytest.param(lzma.compress(ORDINARY)[:-20], id="xz cut off"),
         pytest.param(tar_of(member("a", bytes(100_000)))[:60_000], id="tar cut off"),
+        pytest.param(tar_of(member("a", b"1"), member("b", b"2"))[:1400], id="tar cut off in a header"),
+        pytest.param(tar_of(member("a", b"1"))[:1024] + b"x" + tar_of(member("b"))[1:], id="damaged header"),
+        pytest.param(tar_of(member("a", b"1"))[:1024] + b"nonsense" * 64, id="no header"),
+        pytest.param(tar_of(member("a", b"1" * 9, pax_headers={"size": "-3"})), id="negative size"),
         pytest.param(gzip.compress(ORDINARY)[:-8] + b"\0" * 8, id="wrong checksum"),
         pytest.param(b"\xfd7zXZ\x00" + b"\xff" * 100, id="damaged xz"),
         pytest.param(b"BZh9" + b"\xff" * 100, id="damaged bzip2"),
@@ -288,6 +292,39 @@ def test_a_long_chain_of_headers_is_an_error_and_not_a_crash(tmp_path: Path) -> 
 )
 def test_damaged_archives_are_errors(tmp_path: Path, damaged: bytes) -> None:
     assert refusal(tmp_path, damaged)
+
+
+def test_the_zeros_at_the_end_may_be_missing(tmp_path: Path) -> None:
+    """As other programs have it, and some write it."""
+    assert entries(tmp_path, tar_of(member("a", b"1"))[:1024]).keys() == {"a"}
+
+
+def test_what_is_no_archive_is_called_so(tmp_path: Path) -> None:
+    assert "no tar or zip archive" in refusal(tmp_path, b"<!doctype html>" * 100)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("", "has no name"),
+        (".", "has no name"),
+        ("a\0b", "zero byte"),
+        ("\u00f6" * 128, "too long"),
+        ("d/" * 300 + "x", "too long"),
+        (f"{'d' * 250}/" * 13, "too long"),
+    ],
+)
+def test_names_that_no_file_can_have_are_refused(tmp_path: Path, name: str, words: str) -> None:
+    for kind in (tarfile.REGTYPE, tarfile.SYMTYPE):
+        found = member("x", type=kind, linkname="y", pax_headers={"path": name} if name else {})
+        if not name:
+            found[0].name = ""
+        assert words in refusal(tmp_path, tar_of(found))
+
+
+@pytest.mark.parametrize("target", [b"", b"a\0b", b"a/" * 2000])
+def test_links_to_what_no_file_can_be_called_are_refused(tmp_path: Path, target: bytes) -> None:
+    assert refusal(tmp_path, zipped((zip_member("a", stat.S_IFLNK | 0o777), target)))
 
 
 def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
