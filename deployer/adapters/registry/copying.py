@@ -6,11 +6,15 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
 
 from deployer.adapters.registry.connection import Connection, Passing, read
 from deployer.adapters.registry.manifest import ACCEPT, Blob, Manifest, parse
 from deployer.errors import DeployError, UnreachableError
+
+if TYPE_CHECKING:
+    import httpx2
 
 _AT_ONCE = 4
 _DEEPEST = 3
@@ -109,7 +113,7 @@ class Copying:
         with self._destination.request("POST", uploads, self._to, push=True, accept=(201, 202)) as response:
             if response.status_code == 201:
                 return
-            location = urljoin(str(response.url), response.headers["Location"])
+            location = _place_of_upload(response)
         target = f"{location}{'&' if urlsplit(location).query else '?'}digest={quote(blob.digest, safe='')}"
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(blob.size)}
         with self._destination.request(
@@ -140,3 +144,10 @@ class Copying:
                 yield chunk
         if size != blob.size:
             raise Passing(f"the layer {blob.digest} came in incomplete")
+
+
+def _place_of_upload(response: httpx2.Response) -> str:
+    try:
+        return urljoin(str(response.url), response.headers["Location"])
+    except (KeyError, ValueError) as error:
+        raise Passing("it names no place to upload to") from error

@@ -73,8 +73,12 @@ class Login:
         import httpx2
 
         realm = parameters.get("realm", "")
-        parts = urlsplit(realm)
-        if not parts.hostname or parts.scheme != scheme_of(parts.netloc):
+        try:
+            parts = urlsplit(realm)
+            safe = bool(parts.hostname) and parts.scheme == scheme_of(parts.netloc)
+        except ValueError:
+            safe = False
+        if not safe:
             raise UnreachableError("the registry names no safe place to log in to", where=realm.partition("?")[0])
         question = {"scope": scope, **({"service": parameters["service"]} if "service" in parameters else {})}
         basic = self._basic_header()

@@ -168,12 +168,11 @@ def test_only_a_registry_on_this_machine_is_spoken_to_without_encryption(host: s
     assert scheme_of(host) == scheme
 
 
-def test_credentials_do_not_go_to_a_login_without_encryption(
-    fake: FakeRegistry, opened: Open, client: httpx2.Client
-) -> None:
+@pytest.mark.parametrize("realm", ["http://evil.example.com/token", "https://[::1", "https://"])
+def test_credentials_do_not_go_to_a_login_without_encryption_or_to_none(realm: str) -> None:
     def challenge(request: httpx2.Request) -> httpx2.Response:
         assert "Authorization" not in request.headers
-        return httpx2.Response(401, headers={"WWW-Authenticate": 'Bearer realm="http://evil.example.com/token"'})
+        return httpx2.Response(401, headers={"WWW-Authenticate": f'Bearer realm="{realm}"'})
 
     with httpx2.Client(transport=httpx2.MockTransport(challenge)) as mocked:
         asked = HttpRegistry(lambda: ("AWS", Secret("x")), lambda name: None, lambda: mocked)
@@ -239,6 +238,21 @@ def test_a_damaged_layer_is_fetched_again_and_never_kept(fake: FakeRegistry, oth
     fake.damaged.add(digest_of(content))
     assert opened().copy(image(fake), opened(), image(other), Silence()) == digest
     assert other.blobs["team/app", digest_of(content)] == content
+
+
+@pytest.mark.parametrize("headers", [{}, {"Location": "http://[::1"}])
+def test_a_registry_that_takes_uploads_nowhere_is_told(
+    fake: FakeRegistry, opened: Open, headers: dict[str, str]
+) -> None:
+    digest = fake.image("team/app", "1", b"layer")
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(202, headers=headers) if request.method == "POST" else httpx2.Response(404)
+
+    with httpx2.Client(transport=httpx2.MockTransport(answer)) as mocked:
+        there = HttpRegistry(None, lambda name: None, lambda: mocked, pause=0.0)
+        with pytest.raises(UnreachableError, match="names no place"):
+            there.copy(image(fake, digest=digest), opened(), Image("r.example.com", "app", "1"), Silence())
 
 
 def test_a_tag_is_never_moved(fake: FakeRegistry, other: FakeRegistry, opened: Open) -> None:
