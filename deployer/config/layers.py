@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +71,8 @@ def _layer(root: Path, stem: str, region: str | None) -> Layer:
 
 def find(root: Path, directory: str, stem: str) -> Path | None:
     """The YAML file `directory/stem.yml` (or `.yaml`); None when there is none, an error when there are both."""
-    found = [path for suffix in SUFFIXES if (path := root / directory / f"{stem}{suffix}").exists()]
+    # A link that leads nowhere is a file that is missing, and not a layer that nobody wanted.
+    found = [path for suffix in SUFFIXES if os.path.lexists(path := root / directory / f"{stem}{suffix}")]
     if len(found) > 1:
         raise ConfigurationError(
             f"{found[0].name} and {found[1].name} are both there",

@@ -279,9 +279,9 @@ def _environment(item: Node) -> str:
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
     try:
-        return entry.is_file()
-    except OSError:  # a link that leads to itself: reading it says so
-        return True
+        return entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists())
+    except OSError:
+        return True  # a link that leads nowhere or to itself: reading it says so
 
 
 def _is_repository(path: Path) -> bool:

@@ -35,6 +35,17 @@ def test_a_layer_with_both_suffixes_is_an_error(tmp_path: Path) -> None:
         find(tmp_path, "apps", "a")
 
 
+@pytest.mark.parametrize("target", ["nowhere", "prod.yml"])
+def test_a_link_that_leads_nowhere_is_no_missing_layer(tmp_path: Path, target: str) -> None:
+    """Leaving it out would deploy without its values."""
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars/prod.yml").symlink_to(target)
+    layer = layer_files(tmp_path, "prod", "london")[1]
+    assert (layer.name, layer.exists) == ("group_vars/prod.yml", True)
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        document.read(layer.path, layer.name)
+
+
 def test_mappings_merge_deeply_and_lists_replace() -> None:
     tree = merge(
         [

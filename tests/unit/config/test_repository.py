@@ -24,6 +24,15 @@ def test_the_repository_is_found_from_below(make_repository: MakeRepository, tmp
         Repository.find(tmp_path, below)
 
 
+def test_an_app_behind_a_link_that_leads_nowhere_is_not_left_out(make_repository: MakeRepository) -> None:
+    repository = make_repository()
+    (repository.root / "apps/other.yml").symlink_to("nowhere")
+    (repository.root / "apps/directory.yml").symlink_to(".")
+    assert repository.apps == ("myapp", "other")
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        repository.app("other")
+
+
 def test_what_there_is_can_be_listed(make_repository: MakeRepository) -> None:
     repository = make_repository(
         {
