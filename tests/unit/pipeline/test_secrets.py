@@ -105,6 +105,16 @@ def test_the_first_value_of_a_file_is_kept_as_it_is(repository: Repository, valu
     assert values(file) == {"Values": {"A": value}}
 
 
+def test_who_may_only_encrypt_can_begin_a_file(repository: Repository) -> None:
+    file = secret_file(repository, "prod", None)
+    environ = {"PATH": os.environ["PATH"], "HOME": "/"}
+    blind = SopsFile(lambda: require("sops"), file.name, environ=environ)
+    assert set_value(repository.root, file, blind, ("A",), lambda: "s3cr3t")
+    assert values(file) == {"A": "s3cr3t"}
+    with pytest.raises(UnreachableError):
+        set_value(repository.root, file, blind, ("B",), lambda: "s3cr3t")
+
+
 @pytest.mark.parametrize("value", [2**63 + 1, "a\ud800b"])
 def test_what_sops_would_change_is_not_set(repository: Repository, value: Any) -> None:
     file = put(repository, "prod", None, "A", "one")
