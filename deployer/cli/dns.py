@@ -75,7 +75,7 @@ def apply(
         command.refuse(found, command_for(stage, region))
         left = [line for each in found.plans.values() for line in each.leftovers.lines] if prune else []
         _confirm(taken if adopt else [], left, yes, shown, wiring.mask)
-        result = command.apply(found, prune=prune)
+        result = command.apply(found, adopt=adopt, prune=prune)
     _tell(result, as_json, wiring.mask)
     if result.errors:
         raise _failed(result.errors, wiring.mask)

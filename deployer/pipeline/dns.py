@@ -1,7 +1,8 @@
 """The stories of `deploy dns plan`, `apply` and `status`.
 
 plan     what is there, in Route 53 and in every region's cluster at once; what it lacks
-apply    the same, refused as a whole where anything stands against it; then zone by zone, see `execute.dns.applying`
+apply    the same, refused as a whole where anything stands against it; then, under the locks of the releases and once
+         all is seen to be as before, zone by zone: see `execute.dns.applying`
 status   what Route 53 has and what its checkers see; no cluster is asked
 """
 
@@ -15,6 +16,7 @@ from typing import Protocol
 from deployer.errors import DeployError, HeldError
 from deployer.events import Sink
 from deployer.execute.dns.applying import Applying, apply
+from deployer.execute.dns.locking import locked
 from deployer.execute.dns.looking import Survey, survey
 from deployer.execute.dns.site import Site
 from deployer.execute.dns.standing import read_standing
@@ -23,6 +25,7 @@ from deployer.execute.phases import Phases
 from deployer.execute.services import Services
 from deployer.model import App, Settings, Target
 from deployer.model.traffic import TrafficStatus
+from deployer.pipeline.command import new_deployment_id
 from deployer.plan.dns import RegionPlan, ServicePlan
 
 
@@ -96,12 +99,31 @@ class DnsCommand:
         ]
         refuse([site.target for site in self._sites], [*found.failures, *conflicts], command_for)
 
-    def apply(self, found: Survey, *, prune: bool = False) -> DnsResult:
-        """Carry it out. What fails in one region keeps none of the others from being done."""
-        applying = Applying(self._phases, Event(), f"deploy dns apply by {self._services.who()}")
-        applied = apply(applying, found, prune=prune)
+    def apply(self, found: Survey, *, adopt: bool = False, prune: bool = False) -> DnsResult:
+        """Carry it out. What fails in one region keeps none of the others from being done.
+
+        Raises HeldError where somebody deploys or removes an app meanwhile; nothing was changed then.
+        """
+        stop, holder = Event(), self._services.holder(new_deployment_id(), "dns apply")
+        left = any(plan.leftovers for plan in found.plans.values()) if prune else False
+        changing = {region.target for region in found.regions if left or region.changes_anything}
+        with locked([site for site in self._sites if site.target in changing], holder, stop) as confirm:
+            if changing:
+                self._refuse_changed(found, survey(self._sites).planned(adopt=adopt))
+            comment = f"deploy dns apply by {self._services.who()}"
+            applied = apply(Applying(self._phases, stop, comment, about_to_change=confirm), found, prune=prune)
         errors = (*applied.errors.items(), *((None, error) for error in applied.left))
         return DnsResult(self._stage, tuple(found.plans.values()), errors, applied=True, pruned=prune)
+
+    def _refuse_changed(self, found: Survey, now: Survey) -> None:
+        refuse([site.target for site in self._sites], now.failures)
+        changed = [service.host for service, plan in found.plans.items() if now.plans.get(service) != plan]
+        if changed:
+            raise HeldError(
+                f"the DNS of {', '.join(changed)} was changed meanwhile",
+                why="somebody deployed, removed or changed records since this command has looked",
+                hint="run the same command again: it goes on from what is there now",
+            )
 
     def status(self) -> tuple[TrafficStatus, ...]:
         """How clients are led to each target. Raises nothing but a signal."""

@@ -37,6 +37,7 @@ class World:
         default_factory=lambda: {region: FakeCluster(lists={"Ingress": [ingress(region)]}) for region in REGIONS}
     )
     probers: dict[str, FakeProber] = field(default_factory=lambda: {region: FakeProber() for region in REGIONS})
+    locks: dict[str, FakeLocks] = field(default_factory=lambda: {region: FakeLocks() for region in REGIONS})
     sink: RecordingSink = field(default_factory=RecordingSink)
     environments: tuple[str, ...] = tuple(f"prod.{region}" for region in REGIONS)
     health: HealthCheckSettings = field(default_factory=lambda: HealthCheckSettings(timeout=0.01))
@@ -45,7 +46,7 @@ class World:
     def site(self, region: str) -> Site:
         app = App("myapp", "myapp", self.environments, sub_domain=self.sub_domain)
         settings = Settings(AWS[region], "example.com", dns=DnsSettings(manage=True), health_check=self.health)
-        ports = RegionPorts(self.clusters[region], FakeReleases(), self.probers[region], FakeLocks())
+        ports = RegionPorts(self.clusters[region], FakeReleases(), self.probers[region], self.locks[region])
         balancers = FakeLoadBalancers(*(balancer(each) for each in REGIONS))
         return Site(Target("prod", region, "myapp"), app, settings, ports, self.dns, balancers)
 
