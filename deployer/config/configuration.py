@@ -11,7 +11,7 @@ from deployer.config import settings as settings_of
 from deployer.config.branches import names_of
 from deployer.config.docker import refuse_secrets
 from deployer.config.evaluation import Evaluator, Observe
-from deployer.config.layers import DIRECTORY, Layer
+from deployer.config.layers import Layer
 from deployer.config.manifests import Manifest
 from deployer.config.nodes import MappingNode, Path, node_at, scalars, show_path
 from deployer.config.profiles import Library
@@ -96,8 +96,7 @@ class Configuration:
         self.app = replace(self.app, **apps.overridden(content, self.settings))
 
     def _evaluate_settings(self, repository: Repository) -> None:
-        home = Location(f"{DIRECTORY}/{self.target.environment}.yml")
-        settings = settings_of.settings(self._evaluator, repository.root, home)
+        settings = settings_of.settings(self._evaluator, repository.root, self.target.environment)
         self.settings = replace(settings, aws_profile=settings.aws_profile or self.aws.profile)
 
     def _evaluate_app(self, environments: tuple[str, ...], repository: Repository) -> None:

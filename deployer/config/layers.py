@@ -69,6 +69,11 @@ def _layer(root: Path, stem: str, region: str | None) -> Layer:
     return Layer(f"{DIRECTORY}/{path.name}", path, stem.startswith(SECRETS_PREFIX), found is not None, region)
 
 
+def place_of_file(root: Path, stem: str) -> Location:
+    """The file of group_vars of that name, whether it is there or not."""
+    return Location(_layer(root, stem, None).name)
+
+
 def find(root: Path, directory: str, stem: str) -> Path | None:
     """The YAML file `directory/stem.yml` (or `.yaml`); None when there is none, an error when there are both."""
     # A link that leads nowhere is a file that is missing, and not a layer that nobody wanted.

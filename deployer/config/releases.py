@@ -11,13 +11,13 @@ from deployer.config import settings as settings_of
 from deployer.config.branches import names_of, place_of
 from deployer.config.encrypted import secrets_in
 from deployer.config.evaluation import Evaluator
-from deployer.config.layers import DIRECTORY, Layer, merge
+from deployer.config.layers import Layer, merge
 from deployer.config.loading import Decrypt, LayerReader
 from deployer.config.nodes import MappingNode
 from deployer.config.repository import Repository
 from deployer.config.settings import AwsAccess, ChooseProfile
 from deployer.config.templating import Templates
-from deployer.errors import DeployError, Location, attempt, sure
+from deployer.errors import DeployError, attempt, sure
 from deployer.model import Secret, Settings, Target
 
 _Started = tuple[tuple[Layer, ...], AwsAccess]
@@ -76,10 +76,9 @@ def load_releases(
 def _release(
     repository: Repository, target: Target, tree: MappingNode, aws: AwsAccess, templates: Templates
 ) -> Release:
-    home = Location(f"{DIRECTORY}/{target.environment}.yml")
     builtins = variables.builtins(target, lambda: None, lambda: "")
     evaluator = Evaluator(tree, builtins, templates, unavailable={"DockerHash": _NOT_NEEDED}, renamed=names_of(target))
-    settings = settings_of.settings(evaluator, repository.root, home)
+    settings = settings_of.settings(evaluator, repository.root, target.environment)
     name = apps.release_name(evaluator, target)
     sub_domain = apps.sub_domain(evaluator) if settings.dns.manage else None
     return Release(target, name, replace(settings, aws_profile=settings.aws_profile or aws.profile), sub_domain)

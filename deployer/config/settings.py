@@ -11,6 +11,7 @@ from typing import Any
 
 from deployer.config import formats
 from deployer.config.evaluation import Evaluator
+from deployer.config.layers import place_of_file
 from deployer.config.lazy import Omitted
 from deployer.config.nodes import Path as KeyPath
 from deployer.config.nodes import locate, node_at, show_path
@@ -68,10 +69,10 @@ _CHECKS: dict[KeyPath, tuple[Callable[[Any], object], str]] = {
 }
 
 
-def settings(evaluator: Evaluator, root: Path, home: Location) -> Settings:
+def settings(evaluator: Evaluator, root: Path, home: str) -> Settings:
     """The settings of one target; paths of files made absolute. Raises every error that it finds.
 
-    `home` is the file that errors name for keys which are missing.
+    `home` is the file of group_vars (`prod.london`) that errors name for keys which are missing.
     """
     errors: list[DeployError] = list(_misspelt(evaluator))
     failed: list[ConfigurationError] = []
@@ -87,7 +88,7 @@ def settings(evaluator: Evaluator, root: Path, home: Location) -> Settings:
             del values[key]
     errors += failed
     if "AwsRegion" not in values and not any(error.chain and error.chain[0].endswith(" AwsRegion") for error in failed):
-        errors.append(_no_region(evaluator, home))
+        errors.append(_no_region(evaluator, place_of_file(root, home)))
         values["AwsRegion"] = ""
     values.setdefault("AwsRegion", "")
     try:

@@ -8,12 +8,12 @@ from dataclasses import replace
 from deployer.config import settings as settings_of
 from deployer.config import variables
 from deployer.config.configuration import NO_IMAGE, Inputs, evaluator_maker
-from deployer.config.layers import DIRECTORY, Layer, merge
+from deployer.config.layers import Layer, merge
 from deployer.config.loading import Decrypt, LayerReader
 from deployer.config.repository import Repository
 from deployer.config.settings import AwsAccess, ChooseProfile
 from deployer.config.templating import Templates
-from deployer.errors import DeployError, Location, raise_all
+from deployer.errors import DeployError, raise_all
 from deployer.model import Settings, Target
 from deployer.model.branches import named
 
@@ -48,9 +48,8 @@ def settings_alone(target: Target, reader: LayerReader, started: tuple[tuple[Lay
     """What group_vars alone say of a stage and region."""
     layers, aws = started
     root = merge(reader.contents(layers))
-    home = Location(f"{DIRECTORY}/{target.environment}.yml")
     make = evaluator_maker(target, root, reader.templates, layers, Inputs())
-    settings = settings_of.settings(make({}, {"DockerHash": NO_IMAGE}), reader.root, home)
+    settings = settings_of.settings(make({}, {"DockerHash": NO_IMAGE}), reader.root, target.environment)
     return replace(settings, aws_profile=settings.aws_profile or aws.profile)
 
 

@@ -16,7 +16,7 @@ from deployer.config.configuration import NO_IMAGE
 from deployer.config.docker import refuse_secrets
 from deployer.config.evaluation import Evaluator
 from deployer.config.failures import UnseenFailure, no_lookups
-from deployer.config.layers import BRANCHES, DIRECTORY, Layer, merge
+from deployer.config.layers import BRANCHES, Layer, merge
 from deployer.config.loading import LayerReader
 from deployer.config.manifests import Manifest
 from deployer.config.nodes import MappingNode, Node, Path, ScalarNode
@@ -129,7 +129,7 @@ class Linter:
             root = MappingNode(merged.entries, content.file, 1, 1)
             known = {"DockerHash": _ANY_HASH} if "Docker" in root.entries else {}
             evaluator = self._evaluator(branch, root, place, known, {})
-            settings_of.settings(evaluator, self._repository.root, Location(f"{DIRECTORY}/{BRANCHES}.yml"))
+            settings_of.settings(evaluator, self._repository.root, BRANCHES)
             rendered = manifests_of.evaluate(evaluator, place.library)
         except DeployError as error:
             self.result.findings.error(error, target.environment, home=content.file)
@@ -160,8 +160,7 @@ class Linter:
                 return None
 
         early = self._evaluator(target, root, place, {}, {"DockerHash": _NO_HASH_YET})
-        home = Location(f"{DIRECTORY}/{environment}.yml")
-        settings = attempt(lambda: settings_of.settings(early, self._repository.root, home))
+        settings = attempt(lambda: settings_of.settings(early, self._repository.root, environment))
         app = attempt(lambda: apps.evaluate(early, target, environments, self._repository.root))
         if app is not None:
             self._context_files(app, early, environment, attempt)

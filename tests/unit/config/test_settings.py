@@ -107,6 +107,17 @@ def test_the_region_is_required(load_one: LoadOne) -> None:
     assert str(error.where) == "group_vars/prod.london.yml"
 
 
+def test_what_is_missing_is_missed_in_the_file_that_is_there(make_repository: MakeRepository) -> None:
+    repository = make_repository(
+        {"group_vars/prod.yml": "Namespace: x\n", "group_vars/prod.london.yaml": "Values: {}\n"}
+    )
+    (repository.root / "group_vars/prod.london.yml").unlink(missing_ok=True)
+    with pytest.raises(DeployError) as caught:
+        load(repository, [Target("prod", "london", "myapp")], decrypt=Decryption({}))
+    missing = [str(error.where) for error in caught.value.leaves() if error.what == "AwsRegion is missing"]
+    assert missing == ["group_vars/prod.london.yaml"]
+
+
 def test_all_errors_are_told_at_once(load_one: LoadOne) -> None:
     text = "HealthCheck: {Pat: /x, Port: a}\nNamespace: '{{ Nothing }}'\nRollout: {Timeout: -1}\nDnsDomain: {}\n"
     assert len(faults(load_one, text)) >= 4
