@@ -156,6 +156,8 @@ def _exit_code(result: DeploymentResult, signalled: InterruptedBySignal | None, 
 
 def _untouched(target: TargetResult) -> bool:
     """Whether nothing was done to a target: then it is its error that counts, and not that a deployment failed."""
+    if target.outcome == "planned":
+        return True
     if target.error is None:
-        return target.outcome in ("unchanged", "planned")
+        return target.outcome == "unchanged"
     return target.outcome == "not started" or (target.outcome == "failed" and target.revision is None)

@@ -60,7 +60,7 @@ def _cases(document: Mapping[str, Any], stage: str) -> Iterator[_Case]:
 def _of_deployment(target: Mapping[str, Any], suite: str, name: str) -> _Case:
     seconds = sum((target.get("phases") or {}).values())
     errors, outcome = target.get("errors") or [], str(target.get("outcome"))
-    if outcome == "planned":
+    if outcome == "planned" and not errors:
         changes = [*(target.get("reasons") or []), *(target.get("changes") or [])]
         return _Case(suite, name, seconds, "failure", "it would be changed", "\n".join(map(str, changes)))
     if target.get("ok"):
@@ -69,6 +69,8 @@ def _of_deployment(target: Mapping[str, Any], suite: str, name: str) -> _Case:
         return _Case(suite, name, seconds, "skipped", outcome)
     details = "\n".join([_told(errors), *map(str, target.get("evidence") or [])])
     what = str(errors[0].get("what")) if errors else outcome
+    if outcome == "planned":
+        return _Case(suite, name, seconds, "error", f"cannot be deployed like this: {what}", details)
     return _Case(
         suite, name, seconds, "error" if outcome == "not started" else "failure", f"{outcome}: {what}", details
     )

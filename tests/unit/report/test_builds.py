@@ -92,6 +92,14 @@ def test_what_a_plan_would_change_is_a_failure() -> None:
     assert len(same) == 0
 
 
+def test_what_a_plan_says_cannot_be_deployed_is_an_error() -> None:
+    refused = target("london", "planned", ok=False, changes=["Deployment/web: selector"], errors=[ERROR])
+    (case,) = suite(deployment(refused))
+    assert [told.tag for told in case] == ["error"]
+    assert case[0].get("message") == "cannot be deployed like this: the rollout failed"
+    assert str(case[0].text).startswith("the rollout failed\nlondon\n")
+
+
 def test_regions_that_differ_are_failures() -> None:
     skew = [{"what": "version", "here": "1", "elsewhere": "2"}]
     seen = {"london": "well", "seoul": "skewed", "tokyo": "absent", "virginia": "unknown", None: "busy"}
