@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from deployer.cli.options import Debug, Directory
-from deployer.errors import UsageError
+from deployer.errors import DeployError, UsageError
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -41,12 +41,13 @@ def generate(
     from deployer.config import Repository
     from deployer.jenkins.content import content_of
     from deployer.jenkins.generate import generate as make
-    from deployer.jenkins.settings import read_settings
+    from deployer.jenkins.settings import prefix_of, read_settings
     from deployer.jenkins.write import differing, write
 
     repository = Repository.find(Path.cwd(), directory)
     settings = read_settings(repository.root)
-    made = make(content_of(repository, settings), settings)
+    prefix = _prefix(repository.root) if settings.repository.path is None else prefix_of(settings.repository.path)
+    made = make(content_of(repository, settings), settings, prefix=prefix)
     target = out if out is not None else repository.root / settings.directory
     if check:
         differ = differing(target, made)
@@ -92,6 +93,16 @@ def choices(file: _Report, debug: Debug = False) -> None:
             "there is nothing to go back to", where=str(file), why="no revision was verified but what runs"
         )
     print_answer("\n".join(found))
+
+
+def _prefix(root: Path) -> str:
+    """Where the repository lies in its git checkout, which Jenkins will have, too; empty without git."""
+    from deployer.adapters.git import GitFiles
+
+    try:
+        return GitFiles(root).prefix()
+    except DeployError:
+        return ""
 
 
 def _document(file: Path, entries: str, hint: str) -> dict[str, Any]:

@@ -20,10 +20,14 @@ PURPOSES = {
     "drift": "looks for what differs from the repository, every night",
 }
 JOBS = "jobs.groovy"
+_WRAPPER = JenkinsSettings().wrapper
 
 
-def generate(content: Content, settings: JenkinsSettings) -> dict[str, str]:
-    """File name → text, the same for the same repository."""
+def generate(content: Content, settings: JenkinsSettings, *, prefix: str = "") -> dict[str, str]:
+    """File name → text, the same for the same repository.
+
+    `prefix` is where the repository lies in what Jenkins checks out: empty, or `sub/directory/`.
+    """
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     templates = files(__package__).joinpath("templates")
@@ -42,6 +46,8 @@ def generate(content: Content, settings: JenkinsSettings) -> dict[str, str]:
         "agents": {region: settings.agents.regions.get(region, settings.agents.default) for region in content.regions},
         "access": _access(content, settings),
         "purposes": PURPOSES,
+        "prefix": prefix,
+        "wrapper": f"./{prefix}wrapper" if settings.wrapper == _WRAPPER else settings.wrapper,
     }
     names = {purpose: f"{purpose}.Jenkinsfile" for purpose in PURPOSES}
     made = {

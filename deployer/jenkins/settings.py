@@ -41,6 +41,12 @@ def read_settings(root: Path) -> JenkinsSettings:
     return settings
 
 
+def prefix_of(path: str) -> str:
+    """A directory as what stands before names in it: empty for `.`, else `sub/directory/`."""
+    parts = [part for part in PurePosixPath(path).parts if part != "."]
+    return "".join(f"{part}/" for part in parts)
+
+
 def _check(settings: JenkinsSettings, where: Location) -> None:
     """Raises for values that no pipeline can be made of."""
     errors: list[DeployError] = [
@@ -53,6 +59,9 @@ def _check(settings: JenkinsSettings, where: Location) -> None:
     directory = PurePosixPath(settings.directory)
     if directory.is_absolute() or ".." in directory.parts:
         errors.append(ConfigurationError(f"{KEY}.Directory must lie in the repository", where=where))
+    path = PurePosixPath(settings.repository.path or ".")
+    if path.is_absolute() or ".." in path.parts:
+        errors.append(ConfigurationError(f"{KEY}.Repository.Path must lie in what Jenkins checks out", where=where))
     for name in ("deploy", "lock", "approval"):
         if not 0 < getattr(settings.timeouts, name) <= _LONGEST:
             what = f"{KEY}.Timeouts.{name.capitalize()} must be minutes, between 1 and {_LONGEST}"
@@ -84,6 +93,7 @@ def _texts(settings: JenkinsSettings) -> list[tuple[str, str]]:
         ("Repository.Url", repository.url),
         ("Repository.Branch", repository.branch),
         ("Repository.Credentials", repository.credentials),
+        ("Repository.Path", repository.path),
     ]
     for place, access in (("Default", credentials.default), *credentials.stages.items()):
         found += [(f"Credentials.{place}", one) for one in (access.aws, access.ssh, access.git_hub_token)]

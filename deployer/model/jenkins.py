@@ -52,12 +52,16 @@ class JenkinsTimeouts:
 
 @dataclass(frozen=True)
 class JenkinsRepository:
-    """Where Jenkins finds this repository. Without a `Url` the Job DSL script takes the seed job's own (GIT_URL)."""
+    """Where Jenkins finds this repository. Without a `Url` the Job DSL script takes the seed job's own (GIT_URL).
+
+    `Path` is where it lies in what Jenkins checks out: a directory, or `.` (default: as in git here).
+    """
 
     __pydantic_config__: ClassVar[Any] = STRICT
     url: str | None = None
     branch: str = "main"
     credentials: str | None = None
+    path: str | None = None
 
 
 @dataclass(frozen=True)

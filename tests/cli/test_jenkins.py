@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,27 @@ def test_check_ends_with_3_where_files_differ_and_writes_nothing(
     assert not missing.exists()
     assert main(["jenkins", "generate", "-C", str(example)]) == 0
     assert main(["jenkins", "generate", "--check", "-C", str(example)]) == 0
+
+
+def test_where_the_repository_lies_is_known_from_git(example: Path) -> None:
+    """Jenkins checks out the whole work tree."""
+    subprocess.run(["git", "init", "-q", example.parent], check=True)
+    settings = example / "deployer.yml"
+    settings.write_text("".join(line for line in settings.read_text().splitlines(True) if "Path:" not in line))
+    assert main(["jenkins", "generate", "-C", str(example)]) == 0
+    assert "scriptPath('example/jenkins/' + name" in (example / "jenkins/jobs.groovy").read_text()
+    settings.write_text(settings.read_text() + "    Path: sub/./other/\n")
+    assert main(["jenkins", "generate", "-C", str(example)]) == 0
+    assert "scriptPath('sub/other/jenkins/' + name" in (example / "jenkins/jobs.groovy").read_text()
+
+
+@pytest.mark.parametrize("path", ["../up", "/top", "' '"])
+def test_a_path_that_is_not_in_the_checkout_is_refused(
+    example: Path, path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (example / "deployer.yml").write_text(f"Jenkins: {{Repository: {{Path: {path}}}}}\n")
+    assert main(["jenkins", "generate", "-C", str(example)]) == 2
+    assert "Jenkins.Repository.Path must" in capsys.readouterr().err
 
 
 def test_files_of_somebody_else_are_kept(example: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

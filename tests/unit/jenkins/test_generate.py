@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,25 @@ def test_the_example_is_what_would_be_generated() -> None:
     files = {file.name: file.read_text() for file in (EXAMPLE / "jenkins").iterdir()}
     assert files == made(), "run `deploy jenkins generate -C examples/jenkins`"
     assert made() == made()
+
+
+def test_a_repository_in_a_directory_of_a_larger_one_is_found_there() -> None:
+    settings = read_settings(EXAMPLE)
+    files = generate(content_of(Repository(EXAMPLE), settings), settings, prefix="team/dep/")
+    assert "scriptPath('team/dep/jenkins/' + name" in files[JOBS]
+    for purpose in PURPOSES:
+        text = files[f"{purpose}.Jenkinsfile"]
+        assert "DEPLOY = './team/dep/wrapper'\n        DEPLOY_DIRECTORY = 'team/dep'\n" in text
+        assert "DEPLOY_DIRECTORY" not in made()[f"{purpose}.Jenkinsfile"]
+    own = replace(settings, wrapper="deploy")
+    assert "DEPLOY = 'deploy'" in generate(content_of(Repository(EXAMPLE), own), own, prefix="x/")["all.Jenkinsfile"]
+
+
+def test_a_history_that_could_be_read_says_nothing_of_the_build() -> None:
+    """Its report is read by the pipeline: `deploy jenkins report` takes it for none."""
+    text = made()["rollback.Jenkinsfile"]
+    assert "reported('history')" not in text
+    assert text.count("always { ended('history') }\n") == text.count("failure { told('history') }\n") > 0
 
 
 def test_there_is_a_file_per_purpose_that_says_how_it_was_made() -> None:

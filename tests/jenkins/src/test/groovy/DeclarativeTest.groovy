@@ -122,6 +122,7 @@ abstract class DeclarativeTest extends BasePipelineTest {
             def conditions = collected(frame.post)
             try {
                 conditions.always?.call()
+                if (broken) { conditions.failure?.call() }
             } catch (Throwable trouble) {
                 broken = true
                 note(trouble)

@@ -259,12 +259,15 @@ class PipelinesTest extends DeclarativeTest {
         assert inputs[0].submitter == 'release-managers'
         assert stagesRun == ['all', 'History of all', 'Choose for all', 'Roll back all']
         assert build.displayName == '#7 prod all web to 20261118-160211-000000'
+        assert build.description == 'told' // of the rollback; a history is no report
+        assert archived == ['deploy-report/history.*', 'deploy-report/rollback.*']
     }
 
     @Test
     void withoutAHistoryNobodyIsAsked() {
         ends('jenkins.choices', 2)
         assert start(example('rollback'), [STAGE: 'prod', REGION: 'seoul', APP: 'web']) == 'FAILURE'
+        assert build.description == 'told'
         assert inputs.empty && calls.size() == 2
     }
 

@@ -49,7 +49,7 @@ class SandboxTest extends DeclarativeTest {
             return choices[0]
         }
         assert build.result == 'SUCCESS'
-        assert build.description.contains("local ${app} 1: restored in london".toString())
+        assert build.description == "local ${app} 1: restored in london".toString()
 
         build('deploy', chosen + [APP: '$(touch pwned)', VERSION: '1'])
         assert build.result == 'FAILURE'
