@@ -100,7 +100,7 @@ def test_a_deployment_changes_and_its_document_is_registered(repository: Reposit
     assert "london site: deployed, version 1.0, revision 3" in output
     assert "an old API" in output
     assert repository.seen["arguments"] == [
-        "prod", "london", "site", "--version=2.0", "--waves=seoul,london", "--yes", "--json",
+        "deploy", "prod", "london", "site", "--version=2.0", "--waves=seoul,london", "--yes", "--json",
     ]  # fmt: skip
     assert "No inventory" not in output
 
@@ -196,6 +196,23 @@ def test_a_rollback_goes_to_a_deployment(repository: Repository) -> None:
     repository.answer(0, target("planned"))
     code, _ = repository.run("rollback", "--check")
     assert repository.seen["arguments"] == ["rollback", "prod", "london", "site", "--plan", "--json"]
+
+
+def test_a_stage_never_becomes_another_command(repository: Repository) -> None:
+    """STAGE may be what somebody has typed into a form."""
+    repository.answer(2)
+    repository.run("deploy", "-e", "STAGE=remove REGION=prod APPLICATION=london,site")
+    assert repository.seen["arguments"] == ["deploy", "remove", "prod", "london", "site", "--yes", "--json"]
+
+
+def test_a_rollback_takes_no_variables(repository: Repository) -> None:
+    (repository.root / "playbooks/own.yml").write_text(
+        "- hosts: localhost\n  tasks:\n    - deploy: {stage: prod, region: london, application: site, "
+        "command: rollback, extra_vars: {A: b}}\n"
+    )
+    code, output = repository.run("own")
+    assert code != 0
+    assert "extra_vars does not go together with command: rollback" in output
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -151,7 +151,8 @@ class Child:
 def command_line(asked, *, check, extra):
     """The arguments of `deploy`. Variables go to its standard input: arguments are for everybody to see."""
     rollback = asked["command"] == "rollback"
-    words = ["rollback"] if rollback else ["plan"] if check else []
+    # Always a command: a stage that somebody filled in as `remove` must not become one.
+    words = ["rollback" if rollback else "plan" if check else "deploy"]
     names = asked["application"]
     names = [str(one) for one in names] if isinstance(names, list) else str(names).replace(",", " ").split()
     region = asked["region"]
@@ -160,6 +161,8 @@ def command_line(asked, *, check, extra):
     for name, text in (("stage", asked["stage"]), ("region", region), *(("application", one) for one in names or [""])):
         if not text or text.startswith("-"):
             raise AnsibleActionFail(f"{text!r} is no {name}")
+    if rollback and extra:
+        raise AnsibleActionFail("extra_vars does not go together with command: rollback")
     options = _OPTIONS[asked["command"]]
     for name in ("version", "to", "waves", "timeout", "lock_wait"):
         if not asked[name] or (check and name in _NOT_FOR_PLANS):
