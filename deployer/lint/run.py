@@ -63,8 +63,13 @@ def lint(root: Path, applications: Sequence[str] = (), *, disable: Sequence[str]
     return sorted(disabling.kept(findings.all(), root, disabled))
 
 
+def _processors() -> int:
+    """Those that this process may use, where the system tells (Linux); else all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _all(root: Path, names: list[str], version: str | None) -> Linted:
-    workers = min(len(os.sched_getaffinity(0)), len(names) // _WORTH_A_PROCESS)
+    workers = min(_processors(), len(names) // _WORTH_A_PROCESS)
     if workers < 2:
         return _some(root, names, version)
     total = Linted()
