@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
+from deployer.cli.messages import printable
 from deployer.cli.shown_plan import confirm_shown, to_be_shown
 from deployer.errors import HeldError, UsageError
 from deployer.model import Target
@@ -14,7 +15,7 @@ from deployer.plan.steps import Plan, TargetPlan
 
 def answered_yes(question: str) -> bool:
     """Ask on standard error; whether the answer on standard input is yes. Nothing at all means no."""
-    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.write(f"{printable(question)} [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
@@ -64,7 +65,7 @@ def confirm_removal(plan: Plan, *, yes: bool, pause: Callable[[], AbstractContex
     if not yes and not sys.stdin.isatty():
         raise HeldError("nothing was removed", why="\n".join(lines), hint="add --yes if that is meant")
     with pause():
-        sys.stderr.write("\n".join(lines) + "\n")
+        sys.stderr.write(printable("\n".join(lines)) + "\n")
         confirmed = yes or answered_yes("Remove it?" if len(doomed) == 1 else f"Remove it from {len(doomed)} regions?")
     if not confirmed:
         raise HeldError("nothing was removed", why="it was not confirmed")
@@ -88,7 +89,7 @@ def confirm_adoption(plan: Plan, *, yes: bool, pause: Callable[[], AbstractConte
     if not yes and not sys.stdin.isatty():
         raise HeldError("nothing was taken over", why="\n".join(lines), hint="add --yes if that is meant")
     with pause():
-        sys.stderr.write("\n".join(lines) + "\n")
+        sys.stderr.write(printable("\n".join(lines)) + "\n")
         confirmed = yes or answered_yes("Take it over?")
     if not confirmed:
         raise HeldError("nothing was taken over", why="it was not confirmed")

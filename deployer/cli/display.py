@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from deployer.cli.messages import printable, wants_colour
+from deployer.cli.cleaning import cleaned
+from deployer.cli.messages import wants_colour
 from deployer.events import (
     DownloadProgress,
     Event,
@@ -67,7 +68,7 @@ def workload_line(workload: WorkloadState) -> str:
 
 def awaited_line(state: LockState) -> str:
     """Whom we wait for: `waiting for anna@laptop (deploy, since …, deployment …)`."""
-    return f"waiting for {printable(str(state.holder))}" if state.holder else "waiting for a lock of another tool"
+    return f"waiting for {state.holder}" if state.holder else "waiting for a lock of another tool"
 
 
 def waves_line(waves: Sequence[Sequence[Target]]) -> str:
@@ -108,7 +109,7 @@ class PlainDisplay:
 
     def emit(self, event: Event) -> None:
         """Write the lines that the event is worth."""
-        for line in self._lines(event):
+        for line in self._lines(cleaned(event)):
             with self._lock:
                 self._stream.write(line + "\n")
                 self._stream.flush()
@@ -121,7 +122,7 @@ class PlainDisplay:
                 state = "failed" if failed else "done"
                 return [_line(target, f"{phase} {state} in {duration(seconds)}" + (f": {detail}" if detail else ""))]
             case OutputLine(source, line, target):
-                return [_line(target, f"{source}: {printable(line)}")]
+                return [_line(target, f"{source}: {line}")]
             case WarningRaised(text, target, hint):
                 return [_line(target, f"warning: {text}" + (f" ({hint})" if hint else ""))]
             case RolloutProgress(target, workloads):

@@ -132,6 +132,7 @@ def _command(
 def _confirm(taken: list[str], left: list[str], yes: bool, shown: Display, mask: Callable[[str], str]) -> None:
     """Ask on a terminal before anything is taken over or deleted; raises HeldError without a `yes`."""
     from deployer.cli.confirmation import answered_yes
+    from deployer.cli.messages import printable
 
     lines = [*(f"take over: {line}" for line in taken), *(f"delete: {line}" for line in left)]
     if not lines or yes:
@@ -140,7 +141,7 @@ def _confirm(taken: list[str], left: list[str], yes: bool, shown: Display, mask:
     if not sys.stdin.isatty():
         raise HeldError("nothing was changed", why=text, hint="add --yes if that is meant")
     with shown.paused():
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(printable(text) + "\n")
         confirmed = answered_yes("Go on?")
     if not confirmed:
         raise HeldError("nothing was changed", why="it was not confirmed")

@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from deployer.cli.cleaning import cleaned
 from deployer.cli.display import awaited_line, place, size, waves_line
 from deployer.cli.views import TargetView, phase_list, region_table
 from deployer.events import (
@@ -85,6 +86,7 @@ class LiveDisplay:
 
     def emit(self, event: Event) -> None:
         """Take the event into the next redraw; print at once what scrolls."""
+        event = cleaned(event)
         match event:
             case OutputLine(source, line, target):
                 self._print(target, f"{source}: {line}", "dim")

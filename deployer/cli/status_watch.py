@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from deployer.cli.messages import wants_colour
+from deployer.cli.messages import printable, wants_colour
 from deployer.cli.output import print_answer
 from deployer.model.status import ReleaseStatus, StageStatus
 from deployer.report.status import change_lines, note_lines, status_lines, summary, table_lines
@@ -83,4 +83,4 @@ def _error_lines(found: StageStatus) -> Iterator[str]:
     told = {id(leaf) for row in found.rows if row.error for leaf in row.error.leaves()}
     for error in found.errors:
         if id(error) not in told:
-            yield f"? {error}"
+            yield printable(f"? {error}")

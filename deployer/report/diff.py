@@ -198,7 +198,7 @@ def _object(one: ObjectChange, pods: PodsChange | None) -> _Part:
         for change in one.fields:
             yield from (f"      {line}" for line in field_lines(change, paint, width - 6))
         for path, hint in refused.items():
-            yield f"      {paint('!', f'✘ {path} cannot be changed')}: {hint}"
+            yield f"      {paint('!', f'✘ {printable(path)} cannot be changed')}: {printable(hint)}"
 
     return _Part(repr((one, pods)), lines)
 

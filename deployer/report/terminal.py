@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from deployer.model import SUCCESSES, DeploymentResult, Evidence, TargetResult
 from deployer.report.diff import preview_lines
 from deployer.report.partial import partial_lines
-from deployer.report.words import absence_text, duration, pods
+from deployer.report.words import absence_text, duration, pods, printable
 
 _MANY = 24
 """Targets: of more, those where nothing was to be done are only counted."""
@@ -24,7 +24,8 @@ _RESET = "\x1b[0m"
 def terminal_lines(result: DeploymentResult, *, colour: bool = False, width: int = 100) -> Iterator[str]:
     """The report as lines: a table of the targets, what changed, and (below) what went wrong where, with evidence.
 
-    Of what was only planned, every value that would change; `width` is the terminal's.
+    Of what was only planned, every value that would change; `width` is the terminal's. But for our own colours there
+    is nothing in it that a terminal would obey, whatever pods, hooks and servers have said.
     """
     told = _worth_telling(result.targets)
     yield from _table(told, colour=colour)
@@ -33,6 +34,11 @@ def terminal_lines(result: DeploymentResult, *, colour: bool = False, width: int
     yield from preview_lines(
         [target for target in told if target.outcome in ("planned", "unchanged")], width=width, colour=colour
     )
+    yield from map(printable, _told(result, told))
+
+
+def _told(result: DeploymentResult, told: Sequence[TargetResult]) -> Iterator[str]:
+    """Everything below the table and the changes; `told` are the targets worth it."""
     quiet = len({one.target.application for one in told}) > _FEW
     for group in _alike([one for one in told if one.outcome != "planned" or one.preview is None]):
         if quiet and group[0].outcome == "unchanged" and not group[0].repairs:
@@ -76,7 +82,7 @@ def _table(targets: Sequence[TargetResult], *, colour: bool) -> Iterator[str]:
             target.target.application,
             target.target.region,
             target.outcome,
-            target.version or "-",
+            printable(target.version or "-"),
             _revision(target),
             pods(target.workloads),
             duration(sum(phase.seconds for phase in target.phases)),

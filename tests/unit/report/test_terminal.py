@@ -14,6 +14,7 @@ from deployer.model import (
     TargetResult,
     WorkloadState,
 )
+from deployer.report.document import json_document
 from deployer.report.terminal import terminal_lines
 from deployer.report.words import duration, pods, short_image
 
@@ -163,3 +164,29 @@ def test_of_very_many_targets_those_that_did_nothing_are_counted() -> None:
     assert "30 unchanged, 1 deployed" in text
     assert "app00" not in report(*idle)
     assert "and 30 in which" in report(*idle)
+
+
+HOSTILE = "bad\x1b]52;c;aGk=\x07\x1b[2J\rend"
+
+
+def test_nothing_that_was_said_does_anything_to_the_terminal() -> None:
+    said = DeploymentFailed(HOSTILE, where=HOSTILE, why=f"first\n{HOSTILE}", hint=HOSTILE)
+    evidence = Evidence(
+        workloads=(WorkloadState(DEPLOYMENT, 2, 1, 0, "failed", HOSTILE),),
+        events=(HOSTILE,),
+        containers=(ContainerEvidence("myapp-1", "web", HOSTILE, (HOSTILE,)),),
+    )
+    bad = replace(BAD, version=HOSTILE, error=said, evidence=evidence)
+    good = replace(GOOD, reasons=(HOSTILE,), changes=(HOSTILE,), repairs=(HOSTILE,), warnings=(HOSTILE,), url=HOSTILE)
+    result = DeploymentResult("id-1", "prod", HOSTILE, None, 12.3, (good, bad))
+    lines = list(terminal_lines(result, colour=True))
+    rest = "\n".join(lines).replace("\x1b[32m", "").replace("\x1b[31m", "").replace("\x1b[0m", "")
+    assert not any(one in rest for one in "\x1b\x07\r")
+    assert r"    why:   first" in lines
+    assert r"           bad\x1b]52;c;aGk=\x07\x1b[2J" in lines
+    assert any(line.startswith("\x1b[31m✘") for line in lines)
+
+
+def test_the_report_for_programs_is_exact() -> None:
+    result = DeploymentResult("id-1", "prod", "anna", None, 1.0, (replace(BAD, error=DeploymentFailed(HOSTILE)),))
+    assert json_document(result)["targets"][0]["errors"][0]["what"] == HOSTILE
