@@ -37,4 +37,6 @@ def print_answer(text: str) -> None:
         raise
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it is closed"
+        if isinstance(error, UnicodeEncodeError):
+            why = f"its encoding, {error.encoding}, has no {error.object[error.start]!a}"
         raise UnwrittenError("the result cannot be written to standard output", why=why) from None

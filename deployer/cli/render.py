@@ -54,14 +54,21 @@ def render(
     ):
         configurations = wiring.load(stage, region, [with_branch(application, branch)], version, extra_vars or (), sink)
         mask = (lambda text: text) if show_secrets else wiring.mask
+        ascii_only = out is None and not (sys.stdout.encoding or "").lower().startswith("utf")
         files: dict[str, str] = {}
         for one in configurations:
-            files |= _files(one, wiring, sink, mask, show_secrets=show_secrets)
+            files |= _files(one, wiring, sink, mask, show_secrets=show_secrets, ascii_only=ascii_only)
     _write(files, out)
 
 
 def _files(
-    configuration: Configuration, wiring: Wiring, sink: MaskingSink, mask: Callable[[str], str], *, show_secrets: bool
+    configuration: Configuration,
+    wiring: Wiring,
+    sink: MaskingSink,
+    mask: Callable[[str], str],
+    *,
+    show_secrets: bool,
+    ascii_only: bool,
 ) -> dict[str, str]:
     """Relative path → masked text, for one target."""
     from deployer.config import dumping
@@ -79,10 +86,10 @@ def _files(
     files = {}
     if configuration.app.docker is not None:
         files[f"{prefix}/Dockerfile"] = mask(configuration.app.docker.dockerfile)
-    files[f"{prefix}/manifests.yml"] = dumping.documents(mask_texts(prepared.objects, mask))
+    files[f"{prefix}/manifests.yml"] = dumping.documents(mask_texts(prepared.objects, mask), ascii_only=ascii_only)
     if prepared.lifted:
         lifted = [_with_texts(one) if show_secrets else _without_texts(one) for one in prepared.lifted]
-        files[f"{prefix}/secrets.yml"] = dumping.documents(lifted)
+        files[f"{prefix}/secrets.yml"] = dumping.documents(lifted, ascii_only=ascii_only)
     return files
 
 

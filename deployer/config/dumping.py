@@ -39,9 +39,9 @@ _QuotingDumper.add_representer(
 )
 
 
-def documents(objects: Iterable[Any]) -> str:
-    """A stream of YAML documents, to be read by people and programs."""
-    return yaml.dump_all(objects, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+def documents(objects: Iterable[Any], *, ascii_only: bool = False) -> str:
+    """A stream of YAML documents, to be read by people and programs; in ASCII it means the same."""
+    return yaml.dump_all(objects, Dumper=_Dumper, sort_keys=False, allow_unicode=not ascii_only, width=120)
 
 
 def quoted(values: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import NoReturn
 
@@ -60,3 +61,10 @@ def test_progress_that_nobody_can_see_decides_nothing() -> None:
     for _ in range(3):
         sink.emit(OutputLine("build", "a line"))
     assert broken.tried == 1
+
+
+def test_a_character_that_standard_output_lacks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), "latin-1"))
+    with pytest.raises(UnwrittenError) as caught:
+        print_answer("done ✔")
+    assert caught.value.why == r"its encoding, latin-1, has no '\u2714'"
