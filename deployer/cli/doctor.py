@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -15,10 +14,10 @@ from deployer.cli.options import AsJson, Debug, Directory
 from deployer.cli.output import print_answer
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from deployer.cli.masked import Mask
     from deployer.execute.image_ports import Registry
     from deployer.tools.doctor import Finding
+    from deployer.wiring import Wiring
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -42,16 +41,31 @@ def doctor(
     With a STAGE, its services are asked too: STS, KMS, ECR and the cluster. Changes nothing. Exit code 5 when
     something that a deployment needs is missing.
     """
-    from deployer.tools.doctor import Group, examine, healthy
+    from deployer.tools.doctor import examine, healthy
 
-    findings = examine(_account_checks(stage, region, directory) if stage else ())
+    if stage is None:
+        findings = examine()
+        _show(findings, str, as_json=as_json)
+    else:
+        from deployer.cli.masked import masked_errors
+        from deployer.pipeline.command import new_deployment_id
+        from deployer.wiring import Wiring
+
+        with Wiring(directory, new_deployment_id()) as wiring, masked_errors(wiring.mask):
+            findings = examine(_account_checks(wiring, stage, region))
+            _show(findings, wiring.mask, as_json=as_json)
+    raise typer.Exit(0 if healthy(findings) else 5)
+
+
+def _show(findings: Sequence[Finding], mask: Mask, *, as_json: bool) -> None:
+    from deployer.cli.masked import masked_json
+    from deployer.tools.doctor import healthy
+
     if as_json:
         found = [{**asdict(one), "group": one.group.value, "state": one.state.value} for one in findings]
-        print_answer(json.dumps({"ok": healthy(findings), "findings": found}, indent=2))
+        print_answer(masked_json({"ok": healthy(findings), "findings": found}, mask))
     else:
-        print_answer("\n".join(_lines(findings)))
-    groups = [Group.DEPLOYMENT, Group.ACCOUNT]
-    raise typer.Exit(0 if healthy(findings, groups) else 5)
+        print_answer(mask("\n".join(_lines(findings))))
 
 
 def _lines(findings: Sequence[Finding]) -> Iterator[str]:
@@ -79,14 +93,10 @@ def _user_of(registry: Registry) -> str:
     return f"user {registry.credentials()[0]}"
 
 
-def _account_checks(stage: str, region: str, directory: Path | None) -> list[Callable[[], Finding]]:
+def _account_checks(wiring: Wiring, stage: str, region: str) -> list[Callable[[], Finding]]:
     """A check for each service of each region of a stage. Raises what is wrong in the configuration itself."""
     from deployer.errors import DeployError
-    from deployer.pipeline.command import new_deployment_id
     from deployer.tools.doctor import Finding, Group, State
-    from deployer.wiring import Wiring
-
-    wiring = Wiring(directory, new_deployment_id())
 
     def found(subject: str, purpose: str, ask: Callable[[], str]) -> Callable[[], Finding]:
         def check() -> Finding:
