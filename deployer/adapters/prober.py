@@ -102,8 +102,8 @@ class HttpProber:
             return None
         body = _read(response)
         if not well:
-            said = _excerpt(body)
-            return f"HTTP {response.status}{f': {self._mask(said)}' if said else ''}"
+            said = _excerpt(self._mask(body.decode("utf-8", "replace")))
+            return f"HTTP {response.status}{f': {said}' if said else ''}"
         if probe.search_string is not None and probe.search_string.encode() not in body:
             return f"HTTP {response.status}, but the search string is not in the first {READ_LIMIT} bytes"
         return None
@@ -157,9 +157,8 @@ def _read(response: Any) -> bytes:
         return bytes(cut.partial[:READ_LIMIT])
 
 
-def _excerpt(body: bytes) -> str:
+def _excerpt(text: str) -> str:
     """The title of a page, or the first line of a text, fit for a message."""
-    text = body.decode("utf-8", "replace")
     title = _TITLE.search(text)
     lines = [title[1]] if title else _TAG.sub(" ", text).splitlines()
     line = next((line for line in (_printable(line) for line in lines) if line), "")

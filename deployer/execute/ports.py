@@ -3,7 +3,8 @@
 Those of images are in `image_ports`, those of traffic in `dns_ports`.
 
 Every method may raise a `DeployError`: `UnreachableError` when the service did not answer or did not let us in,
-`ConfigurationError` when what the user wrote is refused. Texts in errors and events are already masked.
+`ConfigurationError` when what the user wrote is refused. Texts of strangers are masked before they are cut anywhere:
+whoever cuts them afterwards cuts no secret in two.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Cluster(Protocol):
         ...
 
     def get(self, key: ObjectKey) -> Json | None:
-        """The live object, None when there is none."""
+        """The live object, None when there is none; the messages in its status are masked, also in lists."""
         ...
 
     def preview(self, manifest: Json, live: Json | None, before: Json | None = None) -> Json:
@@ -83,7 +84,7 @@ class Cluster(Protocol):
         ...
 
     def events(self, namespace: str, uids: Sequence[str]) -> Sequence[Json]:
-        """Events about the objects with these uids, oldest first."""
+        """Events about the objects with these uids, masked, oldest first."""
         ...
 
     def log(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False) -> tuple[str, ...]:

@@ -1,4 +1,7 @@
-"""What the team's channel is told: one message that grows from started to its result, and a thread for evidence."""
+"""What the team's channel is told: one message that grows from started to its result, and a thread for evidence.
+
+Texts are as long as they are: whoever sends them masks them, and then cuts them to what the channel takes.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,6 @@ from deployer.report.document import json_document
 from deployer.report.partial import partial_lines
 from deployer.report.terminal import evidence_lines
 from deployer.report.words import absence_text, duration, pods, short_image
-
-_TEXT_LIMIT = 2900
-"""Slack takes 3000 characters in a section (its reference of block elements)."""
 
 _MOST_SECTIONS = 40
 """Targets that a message tells of; Slack takes 50 blocks (the same reference)."""
@@ -107,7 +107,7 @@ def _evidence(targets: Sequence[TargetResult], *, several: bool) -> list[str]:
     texts = []
     for target in targets:
         if target.evidence is not None:
-            lines = "\n".join(evidence_lines(target.evidence))[:_TEXT_LIMIT]
+            lines = "\n".join(evidence_lines(target.evidence))
             texts.append(f"*{_place(target.target, several=several)}*\n```{_escape(lines)}```")
     return texts
 
@@ -121,7 +121,7 @@ def _message(headline: str, lines: Sequence[str], context: str) -> Announcement:
 
 
 def _section(text: str) -> Json:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text[:_TEXT_LIMIT]}}
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
 
 
 def _context(deployment_id: str, git_commit: str | None) -> str:

@@ -22,6 +22,8 @@ from deployer.execute.hook_ports import HookRequest
 from deployer.masking import Masker
 
 _LAST_LINES = 15
+_LONGEST = 2000
+"""Characters of what a failed task's program has said."""
 _BANNER = re.compile(r"^((?:PLAY|TASK|RUNNING HANDLER|PLAY RECAP)\b.*?) \*{3,}$")
 
 
@@ -112,7 +114,9 @@ class AnsibleRunner:
             return self._failure(request, why)
         failure = failures[0] if len(failures) > 1 and failures[0]["task"] == failures[-1]["task"] else failures[-1]
         path = str(failure["path"] or "").removeprefix(f"{self._root}/")
-        why = f"the task {failure['task']!r} failed on {failure['host']}: {failure['message'].strip()}"
+        message, said = (self._masker.mask(str(failure[key])) for key in ("message", "said"))  # before they are cut
+        told = f"{message.strip()}\n{said[-_LONGEST:]}"[: 2 * _LONGEST].strip()
+        why = f"the task {failure['task']!r} failed on {failure['host']}: {told}"
         return self._failure(request, why, where=path or request.playbook)
 
     def _failure(self, request: HookRequest, why: str, *, where: str = "", hint: str | None = None) -> DeploymentFailed:
@@ -162,6 +166,6 @@ def _failures(report: IO[bytes]) -> list[dict[str, Any]]:
             failure = json.loads(line)
         except ValueError:  # it was cut off
             continue
-        if isinstance(failure, dict) and {"task", "path", "host", "message"} <= failure.keys():
+        if isinstance(failure, dict) and {"task", "path", "host", "message", "said"} <= failure.keys():
             found.append(failure)
     return found

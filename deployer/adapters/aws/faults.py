@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.errors import ConfigurationError, DeployError, UnreachableError
+from deployer.masking.cutting import cut_between_words
 
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken", "UnauthorizedException"}
 _SKEWED = {"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}
@@ -201,5 +202,4 @@ def _service(action: str) -> str:
 
 def one_line(text: str, longest: int = 300) -> str:
     """A foreign text, fit for a message: printable, on one line, not too long."""
-    text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+    return cut_between_words("".join(letter if letter.isprintable() else " " for letter in text), longest)

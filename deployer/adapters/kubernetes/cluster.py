@@ -14,6 +14,7 @@ from deployer.adapters.kubernetes.merging import PLAIN, STRATEGIC, three_way
 from deployer.adapters.kubernetes.preview import APPLY, as_applied, is_applied, is_hook, manager_of
 from deployer.adapters.kubernetes.refusals import is_unread, refusal, status_of
 from deployer.adapters.kubernetes.restoring import PATCH, made_anew, ways_back
+from deployer.adapters.kubernetes.texts import masked_event, masked_status, printable
 from deployer.errors import NotPermitted
 from deployer.model import Json, ObjectKey, Permission, Secret
 
@@ -76,7 +77,8 @@ class KubernetesCluster:
     def get(self, key: ObjectKey, *, timeout: float | None = None) -> Json | None:
         """The live object, None when there is none or the cluster does not know its kind.
 
-        `timeout` (seconds), here and below: one attempt, in which no wait for the server is longer.
+        Here and in lists, what its status says in words is masked. `timeout` (seconds), here and below: one attempt, in
+        which no wait for the server is longer.
         """
         resource = self._api.kinds.find(key.api_version, key.kind)
         if resource is None:
@@ -84,7 +86,7 @@ class KubernetesCluster:
         response = self._api.connection.request("GET", self._api.path(key, resource), timeout=timeout)
         if response.status_code == 404:
             return None
-        return self._api.object(response, f"reading {key}")
+        return masked_status(self._api.object(response, f"reading {key}"), self._api.mask)
 
     def preview(self, manifest: Json, live: Json | None, before: Json | None = None) -> Json:
         """What the API server would make of the manifest; nothing is changed.
@@ -146,14 +148,11 @@ class KubernetesCluster:
         selector = selector or ",".join(f"{name}={value}" for name, value in (labels or {}).items())
         query = {"labelSelector": selector} if selector else {}
         key = ObjectKey(api_version, kind, namespace, "")
-        return list(
-            self._api.pages(
-                self._api.collection(key, resource, everywhere=namespace is None), query, f"listing {kind}s"
-            )
-        )
+        collection = self._api.collection(key, resource, everywhere=namespace is None)
+        return [masked_status(one, self._api.mask) for one in self._api.pages(collection, query, f"listing {kind}s")]
 
     def events(self, namespace: str, uids: Sequence[str]) -> Sequence[Json]:
-        """Events about the objects with these uids, oldest first."""
+        """Events about the objects with these uids, masked, oldest first."""
         path = f"/api/v1/namespaces/{namespace}/events"
         found: dict[str, Json] = {}
         wanted = set(uids)
@@ -163,7 +162,7 @@ class KubernetesCluster:
         for query in queries:
             for event in self._api.pages(path, query, "reading events"):
                 if event.get("involvedObject", {}).get("uid") in wanted:
-                    found[event["metadata"]["uid"]] = event
+                    found[event["metadata"]["uid"]] = masked_event(event, self._api.mask)
         return tuple(sorted(found.values(), key=_when))
 
     def log(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False) -> tuple[str, ...]:
@@ -182,7 +181,7 @@ class KubernetesCluster:
         # Masked as a whole first: a secret may span lines, and must not escape by being cut.
         text = self._api.mask(kept.decode("utf-8", "replace"))
         shown = text.splitlines()[-lines:] if lines > 0 and not text.startswith(_NO_LOG) else []
-        return tuple(_printable(line)[:_LOG_LINE] for line in shown)
+        return tuple(printable(line)[:_LOG_LINE] for line in shown)
 
     def patch(self, key: ObjectKey, change: Json) -> Json:
         """Change the live object by a JSON merge patch (RFC 7386); the object as it is then."""
@@ -294,8 +293,3 @@ def _when(event: Json) -> datetime:
         with contextlib.suppress(ValueError):
             return datetime.fromisoformat(str(stamp))
     return datetime.min.replace(tzinfo=UTC)
-
-
-def _printable(line: str) -> str:
-    """Without what a terminal would obey."""
-    return "".join(character if character.isprintable() or character == "\t" else "�" for character in line)

@@ -12,6 +12,7 @@ from datetime import datetime
 from deployer.adapters import process
 from deployer.adapters.kubernetes.kubeconfig import Access, ExecPlugin
 from deployer.errors import ConfigurationError, DeployError, UnreachableError
+from deployer.masking.cutting import cut_between_words
 from deployer.model import Secret
 
 _PLUGIN_TIMEOUT = 60.0
@@ -89,7 +90,9 @@ def _run_plugin(plugin: ExecPlugin) -> tuple[Secret, datetime | None]:
         ) from error
     if not result.ok:
         last = result.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-        raise UnreachableError(f"{name} gave no token for the cluster", why=last[0][:500] if last else None)
+        raise UnreachableError(
+            f"{name} gave no token for the cluster", why=cut_between_words(last[0], 500) if last else None
+        )
     return _credential(name, result.stdout)
 
 

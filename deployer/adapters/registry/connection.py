@@ -10,6 +10,7 @@ from urllib.parse import urljoin, urlsplit
 from deployer import __version__
 from deployer.adapters.registry.login import Credentials, Login, scheme_of
 from deployer.errors import ConfigurationError, DeployError, UnreachableError
+from deployer.masking.cutting import cut_between_words
 
 if TYPE_CHECKING:
     import httpx2
@@ -201,6 +202,6 @@ def _explanation(response: httpx2.Response) -> str:
     try:
         response.read()
         error = response.json()["errors"][0]
-        return f" {error['code']}: {str(error.get('message', ''))[:300]}"
+        return f" {error['code']}: {cut_between_words(str(error.get('message', '')), 300)}"
     except (httpx2.HTTPError, ValueError, KeyError, IndexError, TypeError, AttributeError):
         return ""

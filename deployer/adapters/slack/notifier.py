@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 from deployer.adapters.slack.delivery import Bot, Delivery, Webhook
@@ -17,6 +18,8 @@ _FIRST_SHARE = 0.6  # of the allowance goes to the first announcement: something
 _FREE = 1.0
 _LEAST = 0.05
 _LONGEST_TEXT = 3900  # chat.update takes 4000: https://docs.slack.dev/reference/methods/chat.update/
+_LONGEST_SECTION = 2900  # of 3000: https://docs.slack.dev/reference/block-kit/blocks/section-block/
+_HALF_ENTITY = re.compile(r"&[a-z]*$")
 _LAYOUT = ("invalid_blocks", "invalid_blocks_format", "invalid_payload")
 
 
@@ -55,7 +58,7 @@ class SlackNotifier:
 
     def _deliver(self, delivery: Delivery, announcement: Announcement, deadline: float) -> str | None:
         text = _shortened(announcement.text)
-        warning = _send(delivery, text, announcement.blocks, deadline)
+        warning = _send(delivery, text, tuple(map(_fitting, announcement.blocks)), deadline)
         for reply in announcement.thread:
             if reply not in self._replied:
                 delivery.reply(_shortened(reply), deadline)
@@ -86,5 +89,15 @@ def _warning(why: str) -> str:
     return f"Slack was not told: {why}"
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
+def _fitting(block: Json) -> Json:
+    if block.get("type") != "section":
+        return block
+    return {**block, "text": {**block["text"], "text": _shortened(block["text"]["text"], _LONGEST_SECTION)}}
+
+
+def _shortened(text: str, longest: int = _LONGEST_TEXT) -> str:
+    """At most so many characters, no entity cut in two; a block of code at the end still is one."""
+    if len(text) <= longest:
+        return text
+    end = "…```" if text.endswith("```") else "…"
+    return _HALF_ENTITY.sub("", text[: longest - len(end)]) + end

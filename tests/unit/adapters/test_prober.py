@@ -112,6 +112,13 @@ def test_what_the_host_says_is_masked() -> None:
         assert reason == "HTTP 500: cannot log in with ***"
 
 
+def test_what_the_host_says_is_masked_before_it_is_cut() -> None:
+    with host(response("500 x", b"x" * 195 + b"hunter2")) as server:
+        prober = HttpProber(lambda text: text.replace("hunter2", "***"))
+        reason = prober.ask(Probe("http://x/", connect_to=f"127.0.0.1:{server.port}"))
+        assert reason == "HTTP 500: " + "x" * 195 + "***"
+
+
 def test_the_search_string_must_be_in_the_first_5120_bytes() -> None:
     with host(response("200 OK", b"x" * 5117 + b"ok!" + b"late")) as server:
         assert ask(server, search_string="ok!") is None

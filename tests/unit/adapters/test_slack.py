@@ -16,8 +16,9 @@ import pytest
 import slack_sdk.web.client
 import slack_sdk.webhook.client  # noqa: F401 - imported beforehand, lest its import count into a timeout
 
-from deployer.adapters.slack import SlackNotifier
+from deployer.adapters.slack import MaskedNotifier, SlackNotifier
 from deployer.execute.ports import Announcement
+from deployer.masking import Masker
 from deployer.model import Secret, SlackSettings
 
 TOKEN = "xoxb-12345-sekret"
@@ -147,6 +148,27 @@ def test_without_configuration_nothing_happens() -> None:
 def test_long_texts_are_cut_to_what_slack_takes(slack: FakeSlack) -> None:
     SlackNotifier(slack.settings()).announce(Announcement("x" * 9000, (), ("y" * 9000,)))
     assert [len(body["text"]) for _, body in slack.asked] == [3900, 3900]
+
+
+def test_texts_are_masked_before_they_are_cut(slack: FakeSlack) -> None:
+    secret = "correct-horse-battery-staple"
+
+    def crossing(limit: int) -> str:
+        return "x" * (limit - 8) + secret + "y" * 200
+
+    section = {"type": "section", "text": {"type": "mrkdwn", "text": crossing(2900)}}
+    notifier = MaskedNotifier(SlackNotifier(slack.settings()), Masker([secret]).mask)
+    notifier.announce(Announcement(crossing(3900), (section, {"type": "divider"}), (f"```{crossing(3893)}```",)))
+    (_, message), (_, reply) = slack.asked
+    assert "correct" not in repr((message, reply))
+    assert [len(message["text"]), len(message["blocks"][0]["text"]["text"])] == [3900, 2900]
+    assert message["blocks"][1] == {"type": "divider"}
+    assert (len(reply["text"]), reply["text"][-4:]) == (3900, "…```")
+
+
+def test_no_entity_is_cut_in_two(slack: FakeSlack) -> None:
+    SlackNotifier(slack.settings()).announce(Announcement("x" * 3896 + "&amp;" * 9, ()))
+    assert slack.asked[0][1]["text"] == "x" * 3896 + "…"
 
 
 def test_a_message_that_was_deleted_is_sent_anew(slack: FakeSlack) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deployer.errors import DeploymentFailed
-from deployer.model import DeploymentResult, Target, TargetResult
+from deployer.model import DeploymentResult, Evidence, Target, TargetResult
 from deployer.report.announcement import finished
 
 
@@ -39,3 +39,11 @@ def test_very_many_are_cut() -> None:
     assert "app00, app01, app02, app03, app04 and 55 more in prod" in message.text
     assert "and 21 more" in message.text
     assert len(message.blocks) <= 50
+
+
+def test_texts_are_as_long_as_they_are_until_they_are_masked() -> None:
+    evidence = Evidence((), ("x" * 5000,), ())
+    failed = target("web", "london", outcome="failed", error=DeploymentFailed("y" * 5000), evidence=evidence)
+    message = finished(DeploymentResult("id", "prod", "somebody", None, 3.0, (failed,)))
+    assert "y" * 5000 in message.blocks[1]["text"]["text"]
+    assert "x" * 5000 in message.thread[0]

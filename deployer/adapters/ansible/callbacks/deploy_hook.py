@@ -17,7 +17,8 @@ description: Used by `deploy` alone, for an app's hooks.
 """
 
 _DESCRIPTOR = "DEPLOY_HOOK_REPORT"
-_LONGEST = 2000
+_LONGEST = 256 * 1024
+"""Characters of each text. Far more than is shown: who shows them masks them first, and cuts them then."""
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]
@@ -46,14 +47,15 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         if not number.isdigit():
             return
         outcome = result.result
-        message = outcome.get("censored") or outcome.get("msg") or ""
-        if not outcome.get("censored") and (said := outcome.get("stderr") or outcome.get("module_stderr")):
-            message = f"{message}\n{said[-_LONGEST:]}"
+        message, said = outcome.get("censored") or outcome.get("msg") or "", ""
+        if not outcome.get("censored"):
+            said = outcome.get("stderr") or outcome.get("module_stderr") or ""
         failure = {
             "task": result.task.get_name(),
             "path": result.task.get_path(),
             "host": result.host.get_name(),
-            "message": str(message)[: 2 * _LONGEST],
+            "message": str(message)[:_LONGEST],
+            "said": str(said)[-_LONGEST:],
         }
         with contextlib.suppress(OSError):  # nobody wants to know any more
             os.write(int(number), json.dumps(failure).encode() + b"\n")

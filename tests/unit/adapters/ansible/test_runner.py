@@ -100,6 +100,15 @@ def test_a_failing_task_is_named_with_its_place_and_host(tmp_path: Path) -> None
     assert error.exit_code == 1
 
 
+def test_what_a_task_said_is_masked_before_it_is_cut(tmp_path: Path) -> None:
+    task = """shell: {cmd: 'cat >&2; exit 3', stdin: '{{ PASSWORD + ("x" * 1990) }}'}"""
+    with pytest.raises(DeploymentFailed) as caught:
+        run(tmp_path, play(task), PASSWORD=SECRET)
+    assert caught.value.why is not None
+    assert caught.value.why.endswith("***" + "x" * 1990)
+    assert "of-it" not in caught.value.why
+
+
 def test_what_a_task_must_not_log_is_not_told(tmp_path: Path) -> None:
     with pytest.raises(DeploymentFailed) as caught:
         run(tmp_path, play("{name: Quiet, fail: {msg: unknown-to-the-mask}, no_log: true}"))

@@ -4,7 +4,10 @@ from typing import Any
 import pytest
 
 from deployer.errors import ConfigurationError, DeployError, UnreachableError
+from deployer.execute.evidence import container_words, event_lines
+from deployer.masking import Masker
 from deployer.model import Json, ObjectKey, Secret
+from deployer.plan.readiness.evidence import clip
 from tests.unit.adapters.kubernetes.apiserver import Answer, Request, cluster, status
 
 CONFIG: Json = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"x": "1"}}
@@ -287,6 +290,53 @@ def test_events_are_those_of_the_objects_oldest_first() -> None:
         assert len(adapter.events("there", many)) == 4
         assert len(server.requests) == 2
         assert adapter.events("there", []) == ()
+
+
+SECRET = "correct-horse-battery-staple"
+CROSSING = "x" * 230 + SECRET
+"""Whoever shows this cuts it in the middle of the secret."""
+
+
+def test_what_a_status_says_is_masked_before_anybody_cuts_it() -> None:
+    terminated = {"exitCode": 1, "reason": "Error", "message": CROSSING}
+    pod = {
+        "metadata": {"name": "a", "annotations": {"message": SECRET}},
+        "spec": {"containers": [{"name": "main", "env": [{"name": "message", "value": SECRET}]}]},
+        "status": {
+            "phase": "Failed",
+            "message": CROSSING,
+            "conditions": [{"type": "Ready", "status": "False", "message": CROSSING}],
+            "containerStatuses": [{"name": "main", "restartCount": 2, "state": {"terminated": terminated}}],
+        },
+    }
+    items = {"kind": "PodList", "apiVersion": "v1", "items": [pod]}
+
+    def answer(request: Request) -> Answer:
+        return Answer(200, pod if request.path.endswith("/a") else items)
+
+    with cluster(answer, mask=Masker([SECRET]).mask) as (adapter, _):
+        for found in (adapter.get(ObjectKey("v1", "Pod", None, "a")), *adapter.list("v1", "Pod", None)):
+            assert found is not None
+            assert (found["metadata"], found["spec"]) == (pod["metadata"], pod["spec"])
+            status = json.dumps(found["status"])
+            assert status == json.dumps(pod["status"]).replace(SECRET, "***")
+            assert container_words(found["status"]["containerStatuses"][0]).count("correct") == 0
+            assert "correct" not in clip(found["status"]["message"])
+
+
+def test_data_of_objects_is_exact() -> None:
+    config = CONFIG | {"data": {"message": SECRET}, "status": None}
+    with cluster(lambda request: Answer(200, config), mask=Masker([SECRET]).mask) as (adapter, _):
+        assert adapter.get(KEY) == config
+
+
+def test_what_events_say_is_masked_before_anybody_cuts_it() -> None:
+    long = "x" * 390 + SECRET
+    events = [event("pod", "a", message=long, reason="BackOff"), event("pod", "b", note=long)]
+    with cluster(lambda request: Answer(200, {"items": events}), mask=Masker([SECRET]).mask) as (adapter, _):
+        found = adapter.events("there", ["pod"])
+        assert [one.get("message") or one["note"] for one in found] == ["x" * 390 + "***"] * 2
+        assert "correct" not in " ".join(event_lines(found))
 
 
 def test_a_log_is_masked_before_it_is_cut_and_obeys_no_terminal() -> None:
