@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 from deployer.adapters import process
@@ -10,6 +11,8 @@ from deployer.errors import DeployError, UsageError
 
 # A checkout of another owner, as on CI, is the deployment repository all the same.
 _GIT = ("git", "-c", "safe.directory=*")
+# An index of our own concerns neither the clone's hooks nor its file system monitor, and leaves no part in the clone.
+_APART = ("-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false", "-c", "core.splitIndex=false")
 
 
 def commit(repository: Path) -> str | None:
@@ -77,14 +80,23 @@ class GitFiles:
         output = self._run("ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z")
         return [name for name in output.decode("utf-8", "replace").split("\0") if name]
 
-    def extract(self, commit: str, directory: Path) -> None:
-        """Write a commit's files below a directory, which is empty."""
-        import io
-        import tarfile
+    def extract(self, commit: str, directory: Path) -> Path:
+        """Write a commit's files below a directory, which is empty; the repository's place there.
 
-        archive = self._run("archive", "--format=tar", commit)
-        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-            files.extractall(directory, filter="tar")
+        Nothing is written where the commit is older than the repository. Unlike `git archive` this leaves out no file
+        and expands none (export-ignore, export-subst).
+        """
+        prefix = self.prefix()
+        place = directory / prefix
+        place.mkdir(parents=True, exist_ok=True)
+        tree = f"{commit}:./"
+        if self._start("cat-file", "-t", tree).stdout.strip() != b"tree":
+            return place
+        with tempfile.TemporaryDirectory(prefix="deploy-index-") as apart:
+            index = f"{apart}/index"
+            self._run("read-tree", *([f"--prefix={prefix}"] if prefix else []), tree, index=index)
+            self._run("checkout-index", "--all", f"--prefix={directory}/", index=index)
+        return place
 
     def staged(self) -> list[str]:
         """The files that the next commit adds or changes."""
@@ -97,23 +109,24 @@ class GitFiles:
 
     def hooks(self) -> Path:
         """The directory of the repository's hooks: shared by all its work trees, or where core.hooksPath says."""
-        name = self._run("rev-parse", "--git-path", "hooks").decode("utf-8", "replace").rstrip("\n")
-        return self._root / name
+        return self._root / os.fsdecode(self._run("rev-parse", "--git-path", "hooks").rstrip(b"\n"))
 
     def prefix(self) -> str:
         """Where the repository lies in its work tree: empty, or `sub/directory/`."""
-        return self._run("rev-parse", "--show-prefix").decode("utf-8", "replace").rstrip("\n")
+        return os.fsdecode(self._run("rev-parse", "--show-prefix").rstrip(b"\n"))
 
-    def _run(self, *arguments: str) -> bytes:
-        result = self._start(*arguments)
+    def _run(self, *arguments: str, index: str | None = None) -> bytes:
+        result = self._start(*arguments, index=index)
         if result.ok:
             return result.stdout
         if b"not a git repository" in result.stderr:
             raise UsageError("this is not a git repository", where=str(self._root))
         raise DeployError("git failed", where=f"git {arguments[0]}", why=_last_line(result.stderr))
 
-    def _start(self, *arguments: str) -> process.Result:
-        return process.run([*_GIT, "-C", self._root, *arguments], timeout=60, env=self._environ)
+    def _start(self, *arguments: str, index: str | None = None) -> process.Result:
+        options = _GIT if index is None else (*_GIT, *_APART)
+        environ = self._environ if index is None else {**self._environ, "GIT_INDEX_FILE": index}
+        return process.run([*options, "-C", self._root, *arguments], timeout=60, env=environ)
 
 
 def _last_line(output: bytes) -> str:

@@ -44,8 +44,7 @@ class Changes(Ports):
             suspected = [target for target in targets if self._may_differ(target, files)]
             if not suspected:
                 return ()
-            before = Path(tempfile.mkdtemp(dir=self._private_directory()))
-            git.extract(commit, before)
+            before = git.extract(commit, Path(tempfile.mkdtemp(dir=self._private_directory())))
             _link(git.ignored(), self.root, before)
             decrypt = self._decrypting_once()
             new = self._renderings(self._repository, suspected, decrypt, inputs)

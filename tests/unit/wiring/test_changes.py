@@ -131,3 +131,77 @@ def test_a_file_of_this_machine_is_the_same_in_both(root: Path) -> None:
 def test_no_such_revision(wiring: Wiring) -> None:
     with pytest.raises(UsageError, match="git knows no revision nowhere"):
         wiring.changed_since("nowhere", None, ())
+
+
+# --- a deployment repository in a directory of the work tree ----------------------------------------------------------
+
+
+@pytest.fixture
+def below(root: Path) -> Path:
+    """Moved into a directory, in a commit of its own."""
+    (root / "deploy/here").mkdir(parents=True)
+    for name in ("apps", "files", "group_vars", "README.md"):
+        (root / name).rename(root / "deploy/here" / name)
+    git(root, "add", "-A")
+    git(root, "commit", "-m", "moved")
+    return root / "deploy/here"
+
+
+def test_a_commit_from_before_the_repository(below: Path) -> None:
+    with Wiring(below, "") as wiring:
+        assert wiring.changed_since("HEAD~1", None, ())(ALL) == ALL
+        assert changed(wiring) == ()
+
+
+def test_a_repository_that_was_something_else(root: Path) -> None:
+    (root / "deploy").write_text("a file")
+    git(root, "add", "-A")
+    git(root, "commit", "-m", "a file")
+    (root / "deploy").unlink()
+    for name in ("apps", "files", "group_vars"):
+        (root / "deploy").mkdir(exist_ok=True)
+        (root / name).rename(root / "deploy" / name)
+    with Wiring(root / "deploy", "") as wiring:
+        assert changed(wiring) == ALL
+
+
+def test_only_what_differs_below(below: Path) -> None:
+    (below / "apps/plain.yml").write_text(PLAIN.replace("name: plain", "name: plane"))
+    (below / "apps/web.yml").write_text(WEB + "# a comment\n")
+    index = below.parents[1] / ".git/index"
+    before = index.read_bytes()
+    with Wiring(below, "") as wiring:
+        assert changed(wiring) == (ALONE,)
+    assert index.read_bytes() == before
+
+
+def test_what_git_archive_leaves_out_or_changes_is_compared(root: Path) -> None:
+    (root / ".gitattributes").write_text("*.svg export-ignore\n*.j2 export-subst\n")
+    (root / "apps/web/index.html.j2").write_text("<h1>{{ REGION }}</h1> $Format:%H$")
+    git(root, "add", "-A")
+    git(root, "commit", "-m", "attributes")
+    (root / "apps/web.yml").write_text(WEB + "# a comment\n")
+    with Wiring(root, "") as wiring:
+        assert changed(wiring) == ()
+
+
+def test_links_and_modes_are_those_of_the_commit(root: Path) -> None:
+    (root / "apps/web/link").symlink_to("index.html.j2")
+    (root / "apps/web/program").write_text("#!/bin/sh\n")
+    (root / "apps/web/program").chmod(0o755)
+    git(root, "add", "-A")
+    git(root, "commit", "-m", "a link and a program")
+    (root / "apps/web.yml").write_text(WEB + "# a comment\n")
+    with Wiring(root, "") as wiring:
+        assert changed(wiring) == ()
+        (root / "apps/web/program").chmod(0o644)
+        assert changed(wiring) == (LONDON, SEOUL)
+
+
+def test_hooks_of_the_clone_are_not_run(root: Path) -> None:
+    (root / ".git/hooks/post-index-change").write_text(f"#!/bin/sh\ntouch '{root}/ran'\n")
+    (root / ".git/hooks/post-index-change").chmod(0o755)
+    (root / "apps/web.yml").write_text(WEB + "# a comment\n")
+    with Wiring(root, "") as wiring:
+        assert changed(wiring) == ()
+    assert not (root / "ran").exists()
