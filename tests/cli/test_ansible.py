@@ -227,7 +227,8 @@ def test_a_signal_stops_the_command_once_and_waits_for_it(repository: Repository
         process.communicate(timeout=30)
     while number == signal.SIGTERM and not (repository.root / "ended").exists():  # Ansible waits for Ctrl-C alone
         time.sleep(0.02)
-    assert json.loads((repository.root / "ended").read_text())["signal"] == number
+    # Ansible itself sends its tasks SIGTERM right after Ctrl-C: on a busy machine that may be heard first.
+    assert json.loads((repository.root / "ended").read_text())["signal"] in (number, signal.SIGTERM)
     assert process.returncode != 0
 
 

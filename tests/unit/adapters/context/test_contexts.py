@@ -269,8 +269,12 @@ def a_pipe(repository: Repository) -> None:
 
 
 def a_socket(repository: Repository) -> None:
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(os.path.relpath(repository.directory / "bad/socket"))
+    directory = os.open(repository.directory / "bad", os.O_PATH | os.O_DIRECTORY)
+    try:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(f"/proc/self/fd/{directory}/socket")  # the whole path may be too long for a socket (unix(7))
+    finally:
+        os.close(directory)
 
 
 def a_template(repository: Repository) -> None:
