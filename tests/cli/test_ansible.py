@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from deployer.config.repository import COMMANDS
+
 ROOT = Path(__file__).parents[2]
 SECRET = "s3cr3t-{{ from }}-the-vault"
 
@@ -100,7 +102,7 @@ def test_a_deployment_changes_and_its_document_is_registered(repository: Reposit
     assert "london site: deployed, version 1.0, revision 3" in output
     assert "an old API" in output
     assert repository.seen["arguments"] == [
-        "deploy", "prod", "london", "site", "--version=2.0", "--waves=seoul,london", "--yes", "--json",
+        "prod", "london", "site", "--version=2.0", "--waves=seoul,london", "--yes", "--json",
     ]  # fmt: skip
     assert "No inventory" not in output
 
@@ -200,9 +202,13 @@ def test_a_rollback_goes_to_a_deployment(repository: Repository) -> None:
 
 def test_a_stage_never_becomes_another_command(repository: Repository) -> None:
     """STAGE may be what somebody has typed into a form."""
-    repository.answer(2)
-    repository.run("deploy", "-e", "STAGE=remove REGION=prod APPLICATION=london,site")
-    assert repository.seen["arguments"] == ["deploy", "remove", "prod", "london", "site", "--yes", "--json"]
+    code, output = repository.run("deploy", "-e", "STAGE=remove REGION=prod APPLICATION=london,site")
+    assert code != 0
+    assert "'remove' is no stage" in output
+    assert not (repository.root / "seen.json").exists()
+    action: dict[str, Any] = {}
+    exec((ROOT / "playbooks/action_plugins/deploy.py").read_text(), action)
+    assert set(action["_COMMANDS"]) == COMMANDS
 
 
 def test_a_rollback_takes_no_variables(repository: Repository) -> None:

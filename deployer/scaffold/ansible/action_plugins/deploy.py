@@ -42,6 +42,11 @@ _OPTIONS = {
     "deploy": {"version": "--version", "waves": "--waves", "timeout": "--timeout", "lock_wait": "--lock-wait"},
     "rollback": {"to": "--to", "timeout": "--timeout", "lock_wait": "--lock-wait"},
 }
+_COMMANDS = (
+    "adopt", "branches", "deploy", "dns", "doctor", "explain", "history", "init", "jenkins", "lint", "plan", "promote",
+    "recover", "remove", "render", "rollback", "sandbox", "secrets", "status", "unlock",
+)  # fmt: skip
+# What no stage is called: somebody's input must not become another command.
 _NOT_FOR_PLANS = ("waves", "timeout", "lock_wait")
 _UNTOUCHED = ("unchanged", "not started")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -151,15 +156,14 @@ class Child:
 def command_line(asked, *, check, extra):
     """The arguments of `deploy`. Variables go to its standard input: arguments are for everybody to see."""
     rollback = asked["command"] == "rollback"
-    # Always a command: a stage that somebody filled in as `remove` must not become one.
-    words = ["rollback" if rollback else "plan" if check else "deploy"]
+    words = ["rollback"] if rollback else ["plan"] if check else []
     names = asked["application"]
     names = [str(one) for one in names] if isinstance(names, list) else str(names).replace(",", " ").split()
     region = asked["region"]
     region = ",".join(map(str, region)) if isinstance(region, list) else str(region)
     words += [asked["stage"], region, *names]
     for name, text in (("stage", asked["stage"]), ("region", region), *(("application", one) for one in names or [""])):
-        if not text or text.startswith("-"):
+        if not text or text.startswith("-") or (name == "stage" and text in _COMMANDS):
             raise AnsibleActionFail(f"{text!r} is no {name}")
     if rollback and extra:
         raise AnsibleActionFail("extra_vars does not go together with command: rollback")
