@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from deployer.model import Revision
 from deployer.plan.difference import Gone, changes_between, removed_objects
 from deployer.plan.facts import ImageFacts, ReleaseFacts, TargetFacts
-from deployer.plan.revisions import manifest_texts
+from deployer.plan.revisions import is_foreign, manifest_texts
 from deployer.plan.steps import ImageAction, TargetPlan
 
 
@@ -52,14 +52,7 @@ def last_good(revisions: Sequence[Revision]) -> int | None:
 
 def _last_foreign(revisions: Sequence[Revision]) -> int | None:
     """The newest working revision that someone else's Helm made: what to return to where we verified nothing yet."""
-    return next(
-        (
-            revision.number
-            for revision in revisions
-            if revision.record is None and revision.status in ("deployed", "superseded")
-        ),
-        None,
-    )
+    return next((revision.number for revision in revisions if is_foreign(revision)), None)
 
 
 def _image_action(facts: ImageFacts | None) -> ImageAction:

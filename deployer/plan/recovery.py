@@ -11,7 +11,7 @@ from deployer.model.recovery import PartialFleet
 from deployer.plan.difference import changes_between, removed_objects
 from deployer.plan.history import is_copied
 from deployer.plan.planner import last_good
-from deployer.plan.revisions import last_complete, manifest_texts, named
+from deployer.plan.revisions import is_foreign, last_complete, manifest_texts, named
 from deployer.plan.steps import TargetPlan
 
 _ENDED = {"failed": "failed", "interrupted": "was interrupted", "reverted": "was taken back"}
@@ -42,9 +42,9 @@ def plan_recovery(target: Target, revisions: Sequence[Revision], *, namespace: s
         return Recovery(
             replace(plan, reasons=(f"{named(current)} is verified, and nothing is left to repair",)), current
         )
-    if _is_foreign(current):
+    if is_foreign(current):
         return Recovery(replace(plan, reasons=(f"{named(current)} is another tool's",)), current)
-    good, foreign = last_good(older), next((one.number for one in older if _is_foreign(one)), None)
+    good, foreign = last_good(older), next((one.number for one in older if is_foreign(one)), None)
     if current.status == "deployed" and current.ended is None:
         reason = f"{named(current)} was never verified"
         plan = replace(plan, release_action="verify", good_revision=good, foreign_revision=foreign, reasons=(reason,))
@@ -138,11 +138,6 @@ def _before(revisions: Sequence[Revision], current: Revision) -> str | None:
     """The deployment that was good before the current one."""
     older = (one for one in revisions if one.number < current.number and one.verified and one.origin != current.origin)
     return next((one.origin for one in older), None)
-
-
-def _is_foreign(revision: Revision) -> bool:
-    """Whether it is another tool's, and worked as far as Helm knows."""
-    return revision.record is None and revision.status in ("deployed", "superseded")
 
 
 def _fault(revision: Revision) -> str:

@@ -114,8 +114,9 @@ class HelmReleases:
         The new revision gets `record` in the place of the old one's, also when Helm fails after it has made it. Of a
         pending revision it is then written down that it failed.
         """
-        before = self._newest(name, namespace)
-        self._make_room(name, namespace, self.revisions(name, namespace), to)
+        revisions = self.revisions(name, namespace)
+        before = self._newest(name, namespace, revisions)
+        self._make_room(name, namespace, revisions, to)
         try:
             self._change(
                 "rollback",
@@ -126,7 +127,7 @@ class HelmReleases:
             )
         except DeployError:
             with contextlib.suppress(DeployError):
-                left = self._newest(name, namespace)
+                left = self._newest(name, namespace, self.revisions(name, namespace))
                 if left is not None and before is not None and left.number > before.number:
                     self._storage.attribute(name, namespace, left.number, record)
             raise
@@ -136,13 +137,12 @@ class HelmReleases:
             self._storage.fail(name, namespace, before.number)  # no history shall call it pending for ever
         return made
 
-    def _newest(self, name: str, namespace: str) -> Revision | None:
+    def _newest(self, name: str, namespace: str, revisions: Sequence[Revision]) -> Revision | None:
         """The newest revision; where it is a rollback that ended halfway, its manifest is made what is in the cluster.
 
         Helm takes away what the newest revision has and the next one has not. A rollback's revision is the copy of an
         old one, and knows nothing of what the one that was to be left has brought.
         """
-        revisions = self.revisions(name, namespace)
         if not revisions:
             return None
         newest = revisions[0]
