@@ -58,6 +58,7 @@ _CHECKS: dict[KeyPath, tuple[Callable[[Any], object], str]] = {
     ("Rollout", "Timeout"): _POSITIVE,
     ("Rollout", "UnschedulableGrace"): _NOT_NEGATIVE,
     ("Rollout", "RestartAllowance"): _NOT_NEGATIVE,
+    ("Rollout", "Stable"): _NOT_NEGATIVE,
     ("Rollout", "Bake"): _NOT_NEGATIVE,
     ("Rollout", "MinHealthyRegions"): _NOT_NEGATIVE,
     ("Rollout", "DrainGrace"): _NOT_NEGATIVE,

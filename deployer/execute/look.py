@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from deployer.execute.ports import Cluster
 from deployer.model import Json, ObjectKey, RolloutSettings, WorkloadState
-from deployer.plan.readiness import OWNED, WATCHED, Judge, Observed, Sightings, assess, blocking_pods
+from deployer.plan.readiness import (
+    OWNED,
+    WATCHED,
+    Judge,
+    Observed,
+    Sightings,
+    assess,
+    blocking_pods,
+    unprobed,
+    unstable,
+)
 
 _EVENTS_AFTER = 2.0
 """Seconds that something has to be unready before events are asked for, and between two times."""
@@ -22,7 +33,8 @@ class Watcher:
     """Looks at a set of objects again and again, and remembers what must be remembered in between.
 
     `remove` deletes a broken pod of an earlier revision that would hold up a StatefulSet's update for ever; without it
-    such an update counts as failed.
+    such an update counts as failed. With `settles` a container that no readiness probe asks has to go on running for
+    `policy.stable` seconds before its workload counts as ready.
     """
 
     def __init__(
@@ -32,12 +44,15 @@ class Watcher:
         namespace: str,
         policy: RolloutSettings,
         remove: Callable[[ObjectKey], object] | None = None,
+        *,
+        settles: bool = False,
     ) -> None:
         self._cluster = cluster
         self._keys = tuple(keys)
         self._namespace = namespace
         self._policy = policy
         self._remove = remove
+        self._settles = settles
         self._sightings = Sightings()
         self._settled: dict[ObjectKey, WorkloadState] = {}
         self._events: dict[ObjectKey, Mapping[str, Sequence[Json]]] = {}
@@ -62,16 +77,29 @@ class Watcher:
         if state.verdict == "ready":
             if key.kind not in WATCHED:
                 self._settled[key] = state
-            return state
+            why = self._unsettled(key, live, judge) if live else ""
+            return replace(state, verdict="progressing", reason=why) if why else state
         if live is None:
             return state
         pods, owned = self._pods(key, live), self._owned(key, live)
+        self._unsettled(
+            key, live, judge, pods
+        )  # one that already runs beside one that isn't ready yet is seen from now on
         if self._events_due(key, judge):
             self._events[key] = self._ask_events(live, pods)
         observed = Observed(live, pods, owned, self._events.get(key, {}))
         if self._remove is not None and key.kind == "StatefulSet":
             observed = self._unblock(live, observed, judge, self._remove)
         return assess(key, observed, judge)
+
+    def _unsettled(self, key: ObjectKey, live: Json, judge: Judge, pods: Sequence[Json] | None = None) -> str:
+        """Why what looks ready isn't trusted yet; empty when it is. `pods` are its own where they were just read."""
+        names = unprobed(key.kind, live) if self._settles and self._policy.stable > 0 else None
+        if not names:
+            return ""
+        if key.kind == "Pod":
+            pods = [live]
+        return unstable(names, self._pods(key, live) if pods is None else pods, judge, datetime.now(UTC))
 
     def _unblock(self, live: Json, observed: Observed, judge: Judge, remove: Callable[[ObjectKey], object]) -> Observed:
         blocking = {pod.name for pod in blocking_pods(live, observed, judge)}

@@ -80,11 +80,12 @@ def watch(
     """Look about once a second until every object is ready, any has failed, or `policy.timeout` seconds are over.
 
     Emits RolloutProgress whenever something has changed. A cluster that does not answer is asked again for a while;
-    raises UnreachableError when it stays silent. `sleep` waits between two looks (default: until `stop` is set).
+    raises UnreachableError when it stays silent. Without a readiness probe a container has to go on running for
+    `policy.stable` seconds. `sleep` waits between two looks (default: until `stop` is set).
     `remove` deletes a pod (its key): a broken one of an earlier revision that holds up a StatefulSet's update.
     """
     sleep = sleep or stop.wait
-    watcher = Watcher(cluster, _keys(manifests, namespace), namespace, policy, remove)
+    watcher = Watcher(cluster, _keys(manifests, namespace), namespace, policy, remove, settles=True)
     began = answered = clock()
     states: tuple[WorkloadState, ...] = ()
     while True:

@@ -62,17 +62,19 @@ class HealthCheckSettings:
 class RolloutSettings:
     """What is tolerated while a rollout is watched, and in which order regions follow each other.
 
-    Times are in seconds. `Waves`: regions, those of one wave joined with `+` (`[seoul, london+virginia]`); regions that
-    are not named come last, together. `Bake`: how long a wave must stay healthy before the next begins. `OnFailure`:
-    what happens to regions that had advanced when another one fails. `Drain`: each region is taken out of DNS while it
-    is changed, one after another; a healthy one only while `MinHealthyRegions` others are healthy, too. `DrainGrace`:
-    how long connections get to end once DNS leads nobody there.
+    Times are in seconds. `Stable`: how long a container that has no readiness probe must go on running. `Waves`:
+    regions, those of one wave joined with `+` (`[seoul, london+virginia]`); regions that are not named come last,
+    together. `Bake`: how long a wave must stay healthy before the next begins. `OnFailure`: what happens to regions
+    that had advanced when another one fails. `Drain`: each region is taken out of DNS while it is changed, one after
+    another; a healthy one only while `MinHealthyRegions` others are healthy, too. `DrainGrace`: how long connections
+    get to end once DNS leads nobody there.
     """
 
     __pydantic_config__: ClassVar[Any] = STRICT
     timeout: float = 600.0
     unschedulable_grace: float = 300.0
     restart_allowance: int = 2
+    stable: float = 5.0
     waves: tuple[str, ...] = ()
     bake: float = 0.0
     on_failure: Literal["hold", "rollback"] = "hold"

@@ -62,7 +62,7 @@ class Project:
             "Ecr": {"CreateRepositories": True},
             "Slack": {"Channel": self.channel, "ApiUrl": f"{SLACK_ENDPOINT}/api/"},
             "HealthCheck": {"Protocol": "HTTP", "Timeout": 15},
-            "Rollout": {"Timeout": 60, "UnschedulableGrace": 3, "RestartAllowance": 1},
+            "Rollout": {"Timeout": 60, "UnschedulableGrace": 3, "RestartAllowance": 1, "Stable": 1},
         }
         self.regions: dict[str, Json] = {
             name: {

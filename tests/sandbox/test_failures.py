@@ -40,6 +40,13 @@ def crash(project: Project) -> None:
     project.container["command"] = ["sh", "-c", "seq 1 30; echo last words; exit 3"]
 
 
+def crash_after_a_moment(project: Project) -> None:
+    """Without a readiness probe Kubernetes calls it ready until then."""
+    project.container["command"] = ["sh", "-c", "echo last words; sleep 2; exit 3"]
+    del project.container["readinessProbe"]
+    project.stage["Rollout"]["Stable"] = 5
+
+
 def crash_of_init(project: Project) -> None:
     init = {"name": "prepare", "image": "{{ BaseImage }}", "command": ["sh", "-c", "echo unprepared; exit 4"]}
     project.deployment["spec"]["template"]["spec"]["initContainers"] = [init]
@@ -62,6 +69,7 @@ def no_room(project: Project) -> None:
         (no_settings, 'configmap "absent" not found', "FailedMount"),
         (no_command, "its command absent does not exist in the image", "absent"),
         (crash, "container main exited with code 3", "last words"),
+        (crash_after_a_moment, "container main exited with code 3", "last words"),
         (crash_of_init, "container prepare exited with code 4", "unprepared"),
         (never_ready, "not ready after", "HTTP probe failed with statuscode: 404"),
         (no_room, "Insufficient cpu", "FailedScheduling"),

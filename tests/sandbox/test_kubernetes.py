@@ -12,6 +12,7 @@ import pytest
 from deployer.adapters.kubernetes import KubernetesCluster
 from deployer.errors import ConfigurationError
 from deployer.model import Json, ObjectKey
+from deployer.plan.readiness.controllers import is_current
 from tests.sandbox import region
 
 IMAGE = "127.0.31.254:5000/base/busybox:1"
@@ -184,15 +185,28 @@ def key(manifest: Json, namespace: str) -> ObjectKey:
 
 
 def settled(cluster: KubernetesCluster, manifest: Json, namespace: str) -> Json:
-    """The live object once its controller has seen it."""
+    """The live object once its controller has seen its newest spec."""
 
     def live() -> Json | None:
         found = cluster.get(key(manifest, namespace))
-        observed = (found or {}).get("status", {}).get("observedGeneration", 0)
         slow = manifest["kind"] in ("Deployment", "StatefulSet", "DaemonSet")
-        return found if found and (observed or not slow) else None
+        return found if found and (not slow or is_current(found)) else None
 
     found: Json = region.eventually(live)
+    return found
+
+
+def previewed(cluster: KubernetesCluster, manifest: Json, namespace: str) -> tuple[Json, Json]:
+    """The contents of an object's preview, and of itself while nobody else, such as a controller, changed it."""
+
+    def quiet() -> tuple[Json, Json] | None:
+        live = settled(cluster, manifest, namespace)
+        preview = cluster.preview(manifest, live)
+        after = settled(cluster, manifest, namespace)
+        unchanged = live["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"]
+        return (content(preview), content(live)) if unchanged else None
+
+    found: tuple[Json, Json] = region.eventually(quiet)
     return found
 
 
@@ -209,8 +223,8 @@ def test_the_preview_of_what_is_there_is_what_is_there(kind: str, cluster: Kuber
     new = cluster.preview(manifest, None)
     assert cluster.get(key(manifest, namespace)) is None  # nothing was made
     region.create(namespace, manifest, collection)
-    live = settled(cluster, manifest, namespace)
-    assert content(cluster.preview(manifest, live)) == content(live)
+    preview, live = previewed(cluster, manifest, namespace)
+    assert preview == live
     assert new["kind"] == kind
 
 
@@ -231,10 +245,10 @@ def test_what_others_set_is_no_drift_and_what_they_overwrote_is(cluster: Kuberne
     region.create(namespace, manifest, "apis/apps/v1:deployments")
     stamp = {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": "2026-01-01"}}}
     cluster.patch(key(manifest, namespace), {"spec": {"replicas": 0, "template": stamp}})
-    live = settled(cluster, manifest, namespace)
-    assert content(cluster.preview(manifest, live)) == content(live)
+    preview, live = previewed(cluster, manifest, namespace)
+    assert preview == live
     with_replicas = workload("Deployment", replicas=3)
-    assert cluster.preview(with_replicas, live)["spec"]["replicas"] == 3
+    assert cluster.preview(with_replicas, settled(cluster, manifest, namespace))["spec"]["replicas"] == 3
 
 
 @pytest.mark.parametrize(

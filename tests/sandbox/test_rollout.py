@@ -97,6 +97,7 @@ MISSING = {"volumes": [{"name": "v", "secret": {"secretName": "absent"}}]}
         ("volume", MISSING, {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}, 'secret "absent" not found'),
         ("command", {}, {"command": ["absent"]}, "its command absent does not exist in the image"),
         ("crash", {}, {"command": ["sh", "-c", "echo dying; exit 3"]}, "container main exited with code 3, 3 times"),
+        ("late", {}, {"command": ["sh", "-c", "sleep 2; exit 3"]}, "container main exited with code 3, 3 times"),
         ("account", {"serviceAccountName": "absent"}, {}, "error looking up service account"),
     ],
 )

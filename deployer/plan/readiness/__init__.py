@@ -14,9 +14,21 @@ from deployer.plan.readiness.evidence import Judge, Observed, Sightings
 from deployer.plan.readiness.jobs import cron_job, job
 from deployer.plan.readiness.services import claim, ingress, service
 from deployer.plan.readiness.sets import blocking_pods, daemon_set, stateful_set
+from deployer.plan.readiness.stability import unprobed, unstable
 from deployer.plan.readiness.workloads import bare_pod, deployment, replica_set
 
-__all__ = ["OWNED", "RUNNING", "WATCHED", "Judge", "Observed", "Sightings", "assess", "blocking_pods"]
+__all__ = [
+    "OWNED",
+    "RUNNING",
+    "WATCHED",
+    "Judge",
+    "Observed",
+    "Sightings",
+    "assess",
+    "blocking_pods",
+    "unprobed",
+    "unstable",
+]
 
 _KINDS: Mapping[tuple[str, str], Callable[[ObjectKey, Json, Observed, Judge], WorkloadState]] = {
     ("apps", "Deployment"): deployment,
