@@ -14,6 +14,9 @@ _MISSING_VOLUME = re.compile(
 )
 
 
+_AFTER_VOLUMES = frozenset({"Pulling", "Pulled", "Created", "Started"})
+
+
 def live_pods(pods: Iterable[Json]) -> list[Json]:
     """The pods that count: not on their way out, and not ended (an evicted pod is replaced by its controller)."""
     return [
@@ -89,13 +92,12 @@ def _unscheduled(pod: Json, scheduled: Json, judge: Judge) -> Trouble:
 
 def _from_events(pod: Json, judge: Judge, events: Sequence[Json]) -> Iterator[Trouble]:
     """What only events tell: a volume whose Secret is missing, a probe's answer."""
-    statuses = [status for status, _ in container_statuses(pod)]
-    started = any("running" in (status.get("state") or {}) for status in statuses)
+    started = any("running" in (status.get("state") or {}) for status, _ in container_statuses(pod))
     last = next((event for event in reversed(events) if event.get("type") == "Warning"), None)
     if last is None:
         return
     message = clip(str(last.get("message") or ""))
-    if last.get("reason") in ("FailedMount", "FailedAttachVolume") and not started:
+    if last.get("reason") in ("FailedMount", "FailedAttachVolume") and not (started or _has_volumes(pod, events)):
         missing = _MISSING_VOLUME.search(message)
         if not missing:
             yield "progressing", f"a volume cannot be mounted yet: {message}"
@@ -105,6 +107,12 @@ def _from_events(pod: Json, judge: Judge, events: Sequence[Json]) -> Iterator[Tr
             yield "failed", f"a volume cannot be mounted: {missing[0]}"
     elif last.get("reason") == "FailedCreatePodSandBox" and not started:
         yield "progressing", f"the pod's network cannot be set up yet: {message}"
+
+
+def _has_volumes(pod: Json, events: Sequence[Json]) -> bool:
+    """Whether the kubelet has gone on to images, which it does with all volumes mounted: earlier warnings are over."""
+    sandbox = condition(pod, "PodReadyToStartContainers") or {}
+    return sandbox.get("status") == "True" or any(event.get("reason") in _AFTER_VOLUMES for event in events)
 
 
 def _failing_probes(events: Sequence[Json]) -> Mapping[str, str]:

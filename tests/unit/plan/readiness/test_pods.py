@@ -83,6 +83,25 @@ def test_events_of_before_the_start_do_not_count_once_a_container_runs() -> None
         assert found.verdict == "progressing"
 
 
+@pytest.mark.parametrize(
+    ("later", "conditions"),
+    [
+        ([event("Pulling", "Pulling image", "Normal")], []),
+        ([], [{"type": "PodReadyToStartContainers", "status": "True"}]),
+    ],
+)
+def test_a_volume_that_came_late_does_not_count_while_its_image_is_pulled(
+    later: list[Json], conditions: list[Json]
+) -> None:
+    failed = event("FailedMount", 'MountVolume.SetUp failed for volume "v" : configmap "late" not found')
+    one = pod("web-1", waiting("ContainerCreating"), conditions=conditions)
+    court, live = Court(), deployment(updatedReplicas=1)
+    for now in (0, 60):
+        found = court.assess(live, one, owned=[NEW], events={"web-1-uid": [failed, *later]}, now=now)
+        assert "volume" not in found.reason
+        assert found.verdict == "progressing"
+
+
 def test_pods_that_do_not_count() -> None:
     evicted = pod("evicted", phase="Failed", reason="Evicted")
     leaving = pod("leaving", crash_loop(9), metadata={"deletionTimestamp": "2024-01-01T00:00:00Z"})
