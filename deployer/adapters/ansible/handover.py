@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -103,6 +104,7 @@ def environment(base: Mapping[str, str], report: int, scratch: Path) -> dict[str
         REPORT: str(report),
     }
     language = base.get("LC_ALL") or base.get("LC_CTYPE") or base.get("LANG") or ""
-    if "utf" not in language.lower():
-        settings["LC_ALL"] = "C.UTF-8"  # Ansible refuses to run in any other encoding
+    if sys.platform == "linux" or "utf" not in language.lower():
+        # Ansible refuses other encodings, and locales that the machine does not have, such as one that came by ssh.
+        settings["LC_ALL"] = "C.UTF-8"
     return {**base, **settings}
