@@ -53,6 +53,7 @@ class HeldLease:
         self._mutex = Lock()
         self._over = Event()
         self._error: HeldError | None = None
+        self._refused: DeployError | None = None
         self._looked = clock()
         self._waking_until = 0.0
 
@@ -92,9 +93,9 @@ class HeldLease:
             except Exception as error:  # noqa: BLE001 -- whatever it is, the lock must not run out unnoticed
                 left = self._valid_until - self._clock()
                 pause = max(0.1, min(_RETRY_SECONDS, left))
+                self._refused = error if isinstance(error, DeployError) else DeployError(type(error).__name__)
                 if left <= 0:
-                    cause = error if isinstance(error, DeployError) else DeployError(type(error).__name__)
-                    self._error = self._loss(None, cause)
+                    self._error = self._loss(None, self._refused)
         self._tell_once()
         return None if self._over.is_set() else pause
 
@@ -108,7 +109,7 @@ class HeldLease:
             self._waking_until = now + 2 * _PATIENCE
         self._looked = now
         if now >= max(self._valid_until, self._waking_until) and self._error is None:
-            self._error = self._loss(None, DeployError("renewing it takes too long"))
+            self._error = self._loss(None, self._refused or DeployError("renewing it takes too long"))
             self._tell_once()
 
     def release(self) -> None:
@@ -136,7 +137,7 @@ class HeldLease:
             sent = self._clock()
             written = self._store.replace(renewed(self._lease, self._store.now()), timeout=timeout)
             if written is not None:
-                self._lease, self._valid_until = written, sent + DURATION
+                self._lease, self._valid_until, self._refused = written, sent + DURATION, None
                 return
             # Changed since: by somebody who has it now, or by a renewal of ours whose answer did not arrive.
             current = self._store.get(self._key, timeout=timeout)

@@ -6,12 +6,18 @@ from typing import Any
 import pytest
 
 from deployer.adapters.leases import this_machine, this_process
-from deployer.adapters.leases.held import RENEW_SECONDS
+from deployer.adapters.leases.held import RENEW_SECONDS, HeldLease
 from deployer.adapters.leases.lease import DURATION, MARGIN
 from deployer.errors import ConfigurationError, HeldError, NotPermitted, UnreachableError
 from tests.unit.adapters.leases.stand_ins import ELSEWHERE, NAMESPACE, Clock, Leases, Machine, Passing
 
 LEASE = "deploy-myapp"
+
+
+@pytest.fixture(autouse=True)
+def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing goes on in the background, where real seconds pass: tests renew, and look, themselves."""
+    monkeypatch.setattr(HeldLease, "start", lambda self: None)
 
 
 @pytest.fixture
@@ -235,6 +241,19 @@ def test_it_is_lost_when_it_runs_out_while_a_renewal_hangs(leases: Leases) -> No
     with pytest.raises(HeldError, match="was lost") as lost:
         held.confirm()
     assert lost.value.why is not None and "takes too long" in lost.value.why
+
+
+def test_who_notices_its_end_tells_why_it_was_not_renewed(leases: Leases) -> None:
+    machine = Machine(leases)
+    held = machine.acquire()
+    _break(leases)
+    leases.clock.seconds += DURATION - 1
+    assert held.renew() == 1.0
+    leases.clock.seconds += 1
+    held.look()
+    with pytest.raises(HeldError, match="was lost") as lost:
+        held.confirm()
+    assert lost.value.why is not None and "no answer" in lost.value.why
 
 
 def test_a_machine_that_wakes_up_asks_before_it_gives_up(leases: Leases) -> None:
