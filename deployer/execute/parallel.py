@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import islice
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -12,6 +13,9 @@ from typing import Generic, TypeVar
 from deployer.errors import DeployError, InterruptedBySignal, interruption, raise_all
 
 T = TypeVar("T")
+
+_HEARING = 0.5
+"""Seconds after which the waiting thread wakes, if only to hear a signal."""
 
 WIND_DOWN = 10.0
 """Seconds that work gets to end after a signal. All that follows (locks, Slack, the end of helm) must fit into 20."""
@@ -69,7 +73,7 @@ def run_all(
                     Thread(target=work, args=(index,), name=f"job-{index}", daemon=True).start()
                 if not running:
                     break
-                running.discard(done.get(timeout=None if deadline is None else max(0.0, deadline - monotonic())))
+                _await_end(running, outcomes, done, deadline)
             break
         except Empty:
             break
@@ -80,6 +84,23 @@ def run_all(
             signalled = error if isinstance(error, InterruptedBySignal) else interruption(error)
             deadline = monotonic() + grace
     return outcomes, signalled
+
+
+def _await_end(
+    running: set[int], outcomes: Sequence[Outcome[T]], done: SimpleQueue[int], deadline: float | None
+) -> None:
+    """Forget what has ended, once something has. Raises Empty at the deadline.
+
+    The queue only wakes: a signal may come between its answer and our hearing it, and may be heard late by who waits
+    without an end.
+    """
+    while not (ended := {index for index in running if outcomes[index].finished}):
+        left = None if deadline is None else deadline - monotonic()
+        if left is not None and left <= 0:
+            raise Empty
+        with suppress(Empty):
+            done.get(timeout=_HEARING if left is None else min(_HEARING, left))
+    running -= ended
 
 
 def values_of(

@@ -3,10 +3,13 @@
 import os
 import signal
 import threading
+from queue import SimpleQueue
+from time import monotonic
 
 import pytest
 
 from deployer.errors import ConfigurationError, ErrorGroup, Stop, UnreachableError
+from deployer.execute import parallel
 from deployer.execute.parallel import run_all, values_of
 
 
@@ -87,6 +90,30 @@ def test_a_job_that_does_not_end_in_its_grace_is_left_behind() -> None:
         never.set()
     assert signalled is not None
     assert not outcomes[0].finished
+
+
+def test_the_grace_is_not_waited_for_once_all_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal that comes just as the queue tells of a job's end takes that word with it."""
+
+    class Queue(SimpleQueue[int]):
+        def get(self, block: bool = True, timeout: float | None = None) -> int:
+            waiting.set()
+            index = super().get(block, timeout)
+            if not asked.is_set():
+                raise Stop(signal.SIGTERM)
+            return index
+
+    def job() -> str:
+        waiting.wait(10)
+        return "ended"
+
+    asked, waiting = threading.Event(), threading.Event()
+    monkeypatch.setattr(parallel, "SimpleQueue", Queue)
+    began = monotonic()
+    outcomes, signalled = run_all([job], interrupt=asked.set, grace=60)
+    assert monotonic() - began < 30
+    assert signalled is not None
+    assert outcomes[0].value == "ended"
 
 
 def test_a_second_signal_ends_the_waiting_at_once() -> None:
