@@ -18,7 +18,7 @@ from deployer.sandbox.layout import Layout
 Health = Callable[[], str | None]
 """None when a part is well, else why not."""
 
-_PATIENCE = 10.0
+_PATIENCE = 20.0
 """Seconds that a running part has to become healthy before it is started anew."""
 
 
