@@ -259,7 +259,7 @@ class FakeHeldLock:
 
     def lose(self) -> None:
         """Let it be freed by somebody else, who is noticed by the background."""
-        del self.locks.states[self.name]
+        self.locks.states.pop(self.name, None)
         self.lost()
 
     def release(self) -> None:

@@ -14,7 +14,8 @@ def test_every_file_of_the_package_is_in_the_wheel() -> None:
     package = ROOT / "deployer"
     patterns = settings["package-data"]["deployer"]  # of the glob module, whose `**` differs from pathlib's
     data = {package / name for pattern in patterns for name in glob(pattern, root_dir=package, recursive=True)}  # noqa: PTH207
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "deployer"]
+    git = ["git", "-c", "safe.directory=*"]  # the checkout may be another user's
+    listed = [*git, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "deployer"]
     names = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True, text=True).stdout.split("\0")
     files = [path for name in names if name and (path := ROOT / name).is_file()]
     assert files

@@ -42,7 +42,7 @@ def snapshots(project: FaultyProject) -> object:
 
 def serves(project: FaultyProject, region: str, greeting: str) -> bool:
     host = f"{project.name}.{region}.{DNS_DOMAIN}"
-    return bool(eventually(lambda: ask(host, region) == (200, greeting), 10))
+    return bool(eventually(lambda: ask(host, region) == (200, greeting)))
 
 
 def converges_everywhere(project: FaultyProject, **expected: str) -> Done:

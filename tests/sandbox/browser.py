@@ -6,11 +6,14 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+import filelock
 
 _INSTALL = ["apt-get", "--yes", "--quiet", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"]
 _QUIET = [
@@ -32,13 +35,14 @@ _OWN = re.compile(r"^(?:https?://)?[\w.-]+\.(?:google|googleapis|gvt1)\.com\b")
 
 
 def chromium() -> str:
-    """The program; installs it where it is missing."""
-    if shutil.which("chromium") is None:
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for arguments in (["install", "chromium"], ["update"], ["install", "chromium"]):
-            subprocess.run([*_INSTALL, *arguments], env=environment, stdout=subprocess.DEVNULL, check=False)
-            if shutil.which("chromium"):
-                break
+    """The program; installs it where it is missing, and waits for another worker that does."""
+    with filelock.FileLock(Path(tempfile.gettempdir()) / "deployer-tests-chromium.lock"):
+        if shutil.which("chromium") is None:
+            environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+            for arguments in (["install", "chromium"], ["update"], ["install", "chromium"]):
+                subprocess.run([*_INSTALL, *arguments], env=environment, stdout=subprocess.DEVNULL, check=False)
+                if shutil.which("chromium"):
+                    break
     found = shutil.which("chromium")
     assert found, "chromium cannot be installed: `apt-get install chromium` says why"
     return found

@@ -8,10 +8,12 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from deployer.adapters.kubernetes.connection import Connection
 from deployer.adapters.kubernetes.kubeconfig import read_access
+from tests.sandbox.region import eventually
 from tests.sandbox.surroundings import ACCESS, Json, unique
 
 COLLECTIONS = {
@@ -135,6 +137,9 @@ def namespaces(*regions: str) -> Iterator[dict[str, Namespace]]:
     try:
         for namespace in made.values():
             namespace.create_namespace()
+        for namespace in made.values():
+            account = f"/api/v1/namespaces/{name}/serviceaccounts/default"  # pods are refused before it is there
+            eventually(partial(namespace.request, "GET", account))
         yield made
     finally:
         for namespace in made.values():

@@ -153,7 +153,7 @@ class Project:
 
     def answers(self, text: str, path: str = "/") -> bool:
         """Whether its host in the first region comes to answer so: pods that are ending may answer for a moment."""
-        return bool(eventually(lambda: ask(self.host, self.cluster.region, path) == (200, text), 10))
+        return bool(eventually(lambda: ask(self.host, self.cluster.region, path) == (200, text)))
 
     def spied(self) -> Path:
         """From now on every program that is started is written into the file that this gives, a line each."""

@@ -31,3 +31,16 @@ def somebody_elses_lock(project: Project, duration: int = 60) -> Iterator[None]:
     cluster.request("POST", LEASES.format(cluster.name), lease)
     yield
     cluster.request("DELETE", f"{LEASES.format(cluster.name)}/{lease['metadata']['name']}")
+
+
+def let_expire(project: Project, seconds: int) -> None:
+    """Somebody else's lock runs out in so many seconds from now."""
+    cluster = project.cluster
+    name = key_of(project.name, cluster.name).name
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    cluster.request(
+        "PATCH",
+        f"{LEASES.format(cluster.name)}/{name}",
+        {"spec": {"leaseDurationSeconds": seconds, "renewTime": now}},
+        content_type="application/merge-patch+json",
+    )

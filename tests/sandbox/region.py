@@ -26,6 +26,8 @@ def namespace() -> Iterator[str]:
     connection = Connection(read_access(KUBECONFIG, CONTEXT), timeout=30)
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     assert connection.request("POST", "/api/v1/namespaces", body=body).status_code == 201
+    account = f"/api/v1/namespaces/{name}/serviceaccounts/default"  # pods are refused before it is there
+    eventually(lambda: connection.request("GET", account).status_code == 200)
     try:
         yield name
     finally:

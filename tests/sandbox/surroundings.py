@@ -34,7 +34,7 @@ def unique(prefix: str = "t") -> str:
 def ask(host: str, region: str = "london", path: str = "/") -> tuple[int, str]:
     """What a host answers through its region's load balancer."""
     url = f"http://{ADDRESSES[region].ingress}{path}"
-    response = httpx2.get(url, headers={"Host": host}, timeout=10, trust_env=False)
+    response = httpx2.get(url, headers={"Host": host}, timeout=5, trust_env=False)
     return response.status_code, response.text
 
 

@@ -18,7 +18,7 @@ from tests.sandbox.route53 import LONDON, Zone, ask, eventually, make_check, zon
 from tests.sandbox.surroundings import ask as request
 
 REGIONS = tuple(region.name for region in ALL)
-WITHIN = 10 + 3  # interval × threshold, and what it takes to stop a pod and to notice
+WITHIN = 60  # seconds: interval × threshold is 10, and nothing here depends on how long the rest takes
 
 
 @pytest.fixture
@@ -46,7 +46,10 @@ def app(project: Project, zone: Zone) -> Iterator[Zone]:
 
 
 class Load:
-    """One request after another from a client near London, each with the address that DNS gives now."""
+    """One request after another from a client near London, each with the address that DNS gives now.
+
+    `seen` has when each began, its status (0 without an answer), and its text.
+    """
 
     def __init__(self, name: str) -> None:
         self.seen: list[tuple[float, int, str]] = []
@@ -57,9 +60,13 @@ class Load:
     def _run(self) -> None:
         names = {region.address: region.name for region in ALL}
         while not self._end.wait(0.05):
-            [address] = ask(self._name)
-            status, text = request(self._name, names[address], "/")
-            self.seen.append((time.monotonic(), status, text))
+            began = time.monotonic()
+            try:
+                [address] = ask(self._name)
+                status, text = request(self._name, names[address], "/")
+            except Exception as error:  # noqa: BLE001 -- shown by the test that looks at the answers
+                status, text = 0, repr(error)
+            self.seen.append((began, status, text))
 
     def __enter__(self) -> Load:
         self._thread.start()
@@ -88,17 +95,16 @@ def test_requests_go_to_the_next_region_and_back(project: Project, app: Zone) ->
     where: Callable[[], str] = lambda: dig(name)  # noqa: E731
     assert where() == addresses["london"]
     with Load(name) as load:
-        eventually(lambda: [each[1:] for each in load.seen[:1]], [(200, "london")], 5)
+        eventually(lambda: [each[1:] for each in load.seen[:1]], [(200, "london")], WITHIN)
         scale(project, "london", 0)
-        begun = time.monotonic()
         eventually(where, addresses["virginia"], WITHIN)
         moved = time.monotonic()
         scale(project, "london", 1)
-        eventually(where, addresses["london"], 2 * WITHIN)
-        eventually(lambda: load.seen[-1][1:], (200, "london"), 5)
-    lost = [at - begun for at, status, _ in load.seen if status != 200]
+        eventually(where, addresses["london"], WITHIN)
+        eventually(lambda: load.seen[-1][1:], (200, "london"), WITHIN)
+    lost = [at for at, status, _ in load.seen if status != 200]
     assert lost, "no request was sent while London's pods were gone"
-    assert max(lost) <= moved - begun + 0.5
+    assert max(lost) <= moved
     served = [text for at, status, text in load.seen if status == 200]
     assert served[0] == served[-1] == "london"
     assert "virginia" in served

@@ -54,7 +54,7 @@ def crash_of_init(project: Project) -> None:
 
 def never_ready(project: Project) -> None:
     project.container["readinessProbe"]["httpGet"]["path"] = "/absent"
-    project.stage["Rollout"]["Timeout"] = 6
+    project.stage["Rollout"]["Timeout"] = 20  # enough for a pod to start, and to be asked
 
 
 def no_room(project: Project) -> None:
@@ -104,9 +104,8 @@ def test_a_rollout_that_fails_is_explained_and_rolled_back(
     assert any(evidence in reply["text"] for reply in replies)
 
     if change is no_room:  # shown at once, given up only after its grace
-        begun, told = running.time_of("rollout …"), running.time_of("Insufficient cpu")
-        failed = running.time_of("rollout failed")
-        assert told < begun + 3 <= failed + 1
+        told, failed = running.time_of("Insufficient cpu"), running.time_of("rollout failed")
+        assert failed - told > 2
 
 
 def test_the_end_comes_within_ten_seconds_after_kubernetes_shows_it(good: Project) -> None:
@@ -165,7 +164,8 @@ def test_a_first_installation_that_fails_is_taken_away_but_for_claimed_volumes(p
     assert (target["outcome"], target["revision"]) == ("uninstalled", None)
     assert "its command absent does not exist" in target["errors"][0]["why"]
     assert project.revisions == []
-    assert not [key for key in project.cluster.snapshot() if f"/{project.name}" in key and not key.startswith("Pod/")]
+    # What the Deployment owned goes in the background.
+    assert eventually(lambda: not [key for key in project.cluster.snapshot() if f"/{project.name}" in key])
     path = f"/api/v1/namespaces/{project.cluster.name}/persistentvolumeclaims/{project.name}"
     assert project.cluster.request("GET", path)
 

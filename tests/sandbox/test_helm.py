@@ -56,11 +56,20 @@ class Bench:
         return self.cluster.get(self.key(manifest))
 
     def settled(self, manifest: Json) -> Json:
-        """The live object, which is just as the manifest would make it."""
-        live = self.live(manifest)
-        assert live
-        assert same(self.cluster.preview(manifest, live), live)
-        return live
+        """The live object, which is just as the manifest would make it once its controller leaves it alone."""
+
+        def quiet() -> tuple[Json, Json] | None:
+            live = self.live(manifest)
+            preview = self.cluster.preview(manifest, live)
+            after = self.live(manifest)
+            assert live and after
+            same_version = live["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"]
+            return (preview, live) if same_version else None
+
+        preview, live = region.eventually(quiet)
+        assert same(preview, live)
+        found: Json = live
+        return found
 
     def key(self, manifest: Json) -> ObjectKey:
         return ObjectKey(manifest["apiVersion"], manifest["kind"], self.namespace, manifest["metadata"]["name"])

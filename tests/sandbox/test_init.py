@@ -50,7 +50,7 @@ def new(tmp_path_factory: pytest.TempPathFactory, clusters: object) -> Iterator[
 
 def test_it_is_served_at_once(new: New) -> None:
     host = f"{new.name}.london.deploy.test"
-    assert eventually(lambda: ask(host) == (200, f"<h1>{new.name} 0.0.1</h1>\n"), 10)
+    assert eventually(lambda: ask(host) == (200, f"<h1>{new.name} 0.0.1</h1>\n"))
 
 
 def test_lint_finds_nothing_in_it(new: New) -> None:

@@ -356,10 +356,9 @@ def test_events_and_logs_of_a_pod(cluster: KubernetesCluster, namespace: str) ->
     uid = region.create(namespace, pod, "api/v1:pods")["metadata"]["uid"]
     assert cluster.log(namespace, "talker", "other", lines=5) == ()
     assert cluster.log(namespace, "nobody", "app", lines=5) == ()
-    log = region.eventually(lambda: cluster.log(namespace, "talker", "app", lines=2))
-    assert log == ("second ***", "��[31mthird")
-    before = region.eventually(lambda: cluster.log(namespace, "talker", "app", lines=3, previous=True))
-    assert before[0] == "first"
+    told = ("second ***", "��[31mthird")
+    region.eventually(lambda: cluster.log(namespace, "talker", "app", lines=2) == told)
+    region.eventually(lambda: cluster.log(namespace, "talker", "app", lines=3, previous=True) == ("first", *told))
     events = region.eventually(lambda: cluster.events(namespace, [uid]))
     assert {event["involvedObject"]["uid"] for event in events} == {uid}
     many = [uid, *(f"00000000-0000-0000-0000-{number:012}" for number in range(20))]

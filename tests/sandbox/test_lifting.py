@@ -107,7 +107,7 @@ def test_the_whole_life_of_lifted_secrets(project: Project) -> None:
     # The way back finds the old one still there.
     project.run("rollback", "local", "london", project.name).expect(0)
     old = {**project.values, "GREETING": first}
-    assert eventually(lambda: ask(project.host, "london") == (200, shown_with(project, old)), 10)
+    assert eventually(lambda: ask(project.host, "london") == (200, shown_with(project, old)))
 
     # A deployment whose Secrets somebody has taken away cannot be gone back to.
     newer = next(name for name in lifted(project) if name not in kept)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -352,11 +353,22 @@ def _restricted(namespace: str, verbs: list[str]) -> Iterator[KubernetesCluster]
     context = next(each for each in content["contexts"] if each["name"] == region.CONTEXT)
     context["context"]["user"] = user
     content["users"] = [{"name": user, "user": {"token": token}}]
+    with closing(Connection(read_access(content, region.CONTEXT), timeout=30)) as restricted:
+        for verb in verbs:
+            asked = {"namespace": namespace, "verb": verb, "group": "coordination.k8s.io", "resource": "leases"}
+            region.eventually(partial(_may, restricted, asked))  # the API server learns of roles a moment later
     made = KubernetesCluster(content, region.CONTEXT, namespace=namespace)
     try:
         yield made
     finally:
         made.close()
+
+
+def _may(connection: Connection, asked: Json) -> bool:
+    """Whether whoever asks is allowed to do this."""
+    review = {"spec": {"resourceAttributes": asked}}
+    answer = connection.request("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body=review)
+    return bool(answer.json()["status"]["allowed"])
 
 
 # `deploy unlock`
@@ -372,6 +384,7 @@ def _hold(project: Project, region_name: str, deployment: str) -> None:
     place = project.clusters[region_name]
     holder = Holder(deployment, "anna@laptop", "elsewhere", "2026-11-21T07:00:00+00:00", "deploy", "")
     lease = _lease(project.name, place.name, f"{deployment}/1", datetime.now(UTC), holder)
+    lease["spec"]["leaseDurationSeconds"] = 600  # it must not expire while the test looks at it
     place.request("POST", LEASES.format(place.name), lease)
 
 

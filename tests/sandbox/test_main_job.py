@@ -47,7 +47,7 @@ def environment(namespace: Namespace, name: str) -> dict[str, str]:
 
 
 def answers(host: str, region: str, text: str) -> bool:
-    return bool(eventually(lambda: ask(host, region) == (200, text), 10))
+    return bool(eventually(lambda: ask(host, region) == (200, text)))
 
 
 # --- once, and once more ---------------------------------------------------------------------------------------------
@@ -222,7 +222,7 @@ def test_an_app_of_one_workload_and_no_host(project: Project, kind: str) -> None
     assert first["workloads"][0]["object"] == f"{kind}/{project.name}"
     assert project.cluster.live(kind, project.name)
     if kind == "Job":
-        assert project.cluster.live(kind, project.name)["status"]["succeeded"] == 1
+        assert eventually(lambda: project.cluster.live(kind, project.name)["status"].get("succeeded") == 1)
     assert project.deploy("--json").expect(0).target["outcome"] == "unchanged"
 
 

@@ -7,14 +7,14 @@ import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM, Signals
+from signal import SIGHUP, SIGINT, SIGKILL, SIGSTOP, SIGTERM, Signals
 
 import pytest
 
 from tests.sandbox.apps import hook
 from tests.sandbox.clusters import Namespace
 from tests.sandbox.helpers import Project
-from tests.sandbox.locks import locks, somebody_elses_lock
+from tests.sandbox.locks import let_expire, locks, somebody_elses_lock
 from tests.sandbox.processes import Watch
 from tests.sandbox.surroundings import unique
 from tests.sandbox.tool import Done, Running
@@ -54,10 +54,10 @@ def power_cut(project: Project, said: str, *options: str, region: str = "london"
     running = project.write().start("local", region, project.name, "-v", *options)
     with Watch(running.process.pid, pause=0.01) as watch:
         running.wait_for(said)
-        for _ in range(3):  # what was only just starting is seen by then
+        for number in (SIGSTOP, SIGSTOP, SIGKILL, SIGKILL):  # what was only just starting is seen the second time
             for each in watch.orphans:
                 with suppress(ProcessLookupError):
-                    os.kill(each.pid, SIGKILL)
+                    os.kill(each.pid, number)
     assert running.done().code == -SIGKILL
 
 
@@ -224,9 +224,10 @@ def test_a_way_back_that_is_stopped_is_begun_and_not_awaited(slow: Project) -> N
 
 def test_a_lock_that_expires_is_waited_for_and_freed(running: Project) -> None:
     running.write()
-    with somebody_elses_lock(running, duration=5):
+    with somebody_elses_lock(running, duration=600):
         refused = recover(running).expect(4)
         assert "anna@laptop" in refused.target["errors"][0]["why"]
+        let_expire(running, 5)
         done = recover(running, "--lock-wait", "60s").expect(0)
     assert done.target["outcome"] == "repaired"
     assert "took over the lock of anna@laptop" in repairs_of(done)

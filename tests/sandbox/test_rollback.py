@@ -14,6 +14,7 @@ from deployer.adapters.aws.session import Sessions
 from deployer.tools import require
 from tests.sandbox.apps import SERVE
 from tests.sandbox.helpers import Project, with_image
+from tests.sandbox.locks import somebody_elses_lock
 from tests.sandbox.region import eventually
 from tests.sandbox.surroundings import ACCESS, ADDRESSES, CLOSED, Json, Put, ask, unique
 from tests.sandbox.tool import Done
@@ -41,7 +42,7 @@ def greet(project: Project, text: str, region: str = "london", *options: str) ->
 
 def serves(project: Project, text: str, region: str = "london") -> bool:
     host = f"{project.name}.{region}.deploy.test"
-    return bool(eventually(lambda: ask(host, region) == (200, text), 10))
+    return bool(eventually(lambda: ask(host, region) == (200, text)))
 
 
 def deployment_of(done: Done) -> str:
@@ -297,7 +298,11 @@ def test_a_rollback_that_was_killed_is_finished_by_the_same_command(project: Pro
 def test_a_rollback_waits_for_its_turn_and_then_has_nothing_to_do(project: Project) -> None:
     greet(project, "good").expect(0)
     greet(project, "unwanted").expect(0)
-    both = [project.start("rollback", "local", "london", project.name, "--json", "--lock-wait", "2m") for _ in range(2)]
+    with somebody_elses_lock(project):  # until both wait for it
+        words = ("rollback", "local", "london", project.name, "--json", "--lock-wait", "2m")
+        both = [project.start(*words) for _ in range(2)]
+        for one in both:
+            one.wait_for("waiting for")
     outcomes = sorted(one.done().expect(0).target["outcome"] for one in both)
     assert outcomes == ["restored", "unchanged"]
     assert serves(project, "good")

@@ -111,7 +111,7 @@ def test_what_will_not_heal_ends_early(
 
 def test_unschedulable_is_shown_and_waited_for(cluster: KubernetesCluster, namespace: str) -> None:
     manifest = workload("Deployment", "huge", resources={"requests": {"cpu": "1000"}})
-    result = made(cluster, namespace, manifest, timeout=5)
+    result = made(cluster, namespace, manifest, timeout=20)
     assert (result.ended, result.workloads[0].verdict) == ("timeout", "waiting")
     assert "Insufficient cpu" in result.reason
 
@@ -124,7 +124,11 @@ def test_jobs(cluster: KubernetesCluster, namespace: str) -> None:
     assert result.reason.endswith("container main exited with code 4")
     evidence = collect(cluster, namespace, result.workloads)
     assert evidence.containers[0].log == ("oh",)
-    assert any("BackoffLimitExceeded" in line for line in evidence.events)
+
+    def tells_why() -> bool:  # the controller tells of it after it has decided
+        return any("BackoffLimitExceeded" in line for line in collect(cluster, namespace, result.workloads).events)
+
+    region.eventually(tells_why)
 
 
 def test_evidence_of_a_crash(cluster: KubernetesCluster, namespace: str) -> None:

@@ -23,6 +23,7 @@ from tests.sandbox.clusters import Namespace
 from tests.sandbox.helpers import Project
 from tests.sandbox.leaks import Search, canaries
 from tests.sandbox.processes import Watch
+from tests.sandbox.region import eventually
 from tests.sandbox.surroundings import Json
 from tests.sandbox.tool import Done
 
@@ -276,5 +277,5 @@ def test_a_signal_ends_a_rotation_that_waits_for_kms(project: Project) -> None:
             done = running.done().expect(130)
     assert done.seconds < 60
     assert "the same command goes on" in done.stderr
-    assert not watch.orphans
+    eventually(lambda: not watch.orphans)
     assert {path: path.read_bytes() for path in (project.root / "group_vars").iterdir()} == files

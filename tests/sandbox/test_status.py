@@ -167,14 +167,14 @@ def test_an_app_whose_file_has_gone(deployed: Project) -> None:
 
 
 def test_changes_are_told_while_it_watches(deployed: Project) -> None:
-    watching = deployed.start("status", "local", "--watch=0.5s")
-    page = deployed.root / "page.html"
+    page, other = deployed.root / "page.html", deployed.root / "other.html"
+    watching = deployed.start("status", "local", "--watch=0.5s", "--html", str(other))
     writing = deployed.start("status", "local", "--watch", "0.5s", "--html", str(page))
     try:
-        eventually(page.exists, 20)
+        eventually(lambda: page.exists() and other.exists())
         before = page.read_text()
         deployed.deploy("--version", "1.5.0", region="london").expect(0)
-        assert eventually(lambda: "1.5.0" in page.read_text(), 20)
+        assert eventually(lambda: "1.5.0" in page.read_text())
         assert "1.5.0" not in before
     finally:
         for running in (watching, writing):

@@ -65,6 +65,9 @@ def test_somebody_elses_release_survives_a_failure(project: Project) -> None:
     assert project.revisions[-1].status == "deployed"
     assert project.cluster.get("ConfigMap", f"{project.name}-foreign")
     assert project.cluster.get("Deployment", project.name) is None
+    # What it owned goes in the background, and the next test compares all that there is.
+    made = (f"Pod/{project.name}", f"ReplicaSet/{project.name}")
+    eventually(lambda: not any(key.startswith(made) for key in project.cluster.snapshot()))
 
 
 def test_somebody_elses_object_is_not_taken(project: Project) -> None:

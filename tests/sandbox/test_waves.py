@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 
 import pytest
@@ -91,12 +92,20 @@ def test_what_has_advanced_stays_or_goes_back_as_wished(changed: Project) -> Non
 
 
 def test_a_wave_that_falls_ill_while_it_is_watched_goes_back(changed: Project) -> None:
-    before = changed.container["command"]
-    changed.container["command"] = ["sh", "-c", f"(sleep 5; rm /www/index.html) & {before[-1]}"]
+    gates, pod = changed.directory / "gates", changed.deployment["spec"]["template"]["spec"]
+    gates.mkdir()
+    before, kept = copy.deepcopy(pod), changed.deployment["spec"]["template"]
+    pod["volumes"] = [{"name": "gates", "hostPath": {"path": str(gates)}}]
+    falls_ill = "(until [ -e /gates/ill ]; do sleep 0.2; done; rm /www/index.html) &"
+    command = ["sh", "-c", f"{falls_ill} {changed.container['command'][-1]}"]
+    changed.container.update(command=command, volumeMounts=[{"name": "gates", "mountPath": "/gates"}])
     try:
-        done = changed.deploy("--json", "--waves", "seoul", "--bake", "40s", region="all").expect(1)
+        running = changed.write().start("local", "all", changed.name, "--json", "--waves", "seoul", "--bake", "40s")
+        running.wait_for(f"[seoul {changed.name}] outside check done")
+        (gates / "ill").touch()
+        done = running.done().expect(1)
     finally:
-        changed.container["command"] = before
+        kept["spec"] = before
     assert outcomes(done) == {"seoul": "rolled back", "london": "not started", "virginia": "not started"}
     assert "did not stay healthy" in done.stdout
     assert served(changed)["seoul"] == {"good": True, "new": False}

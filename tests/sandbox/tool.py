@@ -74,13 +74,15 @@ class Running:
         assert self.process.stdout is not None
         self._stdout = self.process.stdout.read()
 
-    def wait_for(self, text: str, seconds: float = 60) -> None:
+    def wait_for(self, text: str, seconds: float = 120) -> None:
         """Until a line of standard error contains the text."""
         with self._changed:
             said = self._changed.wait_for(
                 lambda: any(text in line for line in self.lines) or self.process.poll() is not None, seconds
             )
-        if not said or not any(text in line for line in self.lines):
+        if said and self.process.poll() is not None:
+            self._readers[0].join(10)  # it may have been said last
+        if not any(text in line for line in self.lines):
             self._give_up()
             raise AssertionError(f"{text!r} was not said:\n" + "\n".join(self.lines))
 
@@ -91,7 +93,7 @@ class Running:
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    def done(self, seconds: float = 120) -> Done:
+    def done(self, seconds: float = 240) -> Done:
         """Wait for its end."""
         try:
             self.process.wait(seconds)

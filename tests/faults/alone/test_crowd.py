@@ -31,8 +31,8 @@ def test_twenty_at_once(tmp_path: Path, clusters: dict[str, Namespace]) -> None:
         )
 
     numbers = range(1, PATIENT + HASTY + 1)
-    running = {number: start(number, *(["--lock-wait", "10m"] if number <= PATIENT else [])) for number in numbers}
-    ended = {number: each.done(400) for number, each in running.items()}
+    running = {number: start(number, *(["--lock-wait", "20m"] if number <= PATIENT else [])) for number in numbers}
+    ended = {number: each.done(900) for number, each in running.items()}
 
     deployments = {done.document["deployment"] for done in ended.values() if "deployment" in done.document}
     made: dict[int, int] = {}  # revision → whose greeting it has

@@ -11,6 +11,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,9 +58,12 @@ def layout() -> Layout:
 
 
 def assert_all_well() -> None:
-    found = status()
-    assert [(part.name, part.reason) for part in found.parts if not part.healthy] == []
-    assert (found.state, state()) == ("up", "up")
+    """Parts that lost another one come back by themselves, within a moment."""
+    deadline = time.monotonic() + 60
+    while ill := [(part.name, part.reason) for part in status().parts if not part.healthy]:
+        assert time.monotonic() < deadline, ill
+        time.sleep(0.5)
+    assert (status().state, state()) == ("up", "up")
 
 
 def records(layout: Layout) -> dict[str, processes.Record | None]:

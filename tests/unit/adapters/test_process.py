@@ -114,8 +114,8 @@ def test_too_long_arguments_are_an_error_of_ours() -> None:
 
 
 def test_timeout_ends_the_whole_group_and_keeps_what_was_written() -> None:
-    with pytest.raises(process.TimedOut, match="sh did not finish within 3 s") as caught:
-        process.run(["sh", "-c", "echo $$; sleep 600 & echo $!; wait"], timeout=3.0)
+    with pytest.raises(process.TimedOut, match="sh did not finish within 10 s") as caught:
+        process.run(["sh", "-c", "echo $$; sleep 600 & echo $!; wait"], timeout=10.0)
     pids = [int(line) for line in caught.value.stdout.split()]
     assert len(pids) == 2
     assert all(gone(pid) for pid in pids)
@@ -176,12 +176,13 @@ def test_programs_end_when_we_are_killed(tmp_path: Path) -> None:
     """SIGKILL leaves us no moment: the guardian ends what still runs, by SIGTERM, and nothing that ended before."""
     file, marked = tmp_path / "pid", tmp_path / "terminated"
     code = (
-        "import sys\n"
+        "import pathlib, sys, time\n"
         "from deployer.adapters import process\n"
         "process.run(['true'])\n"
         "trap = f'trap \"echo > {sys.argv[2]}; exit\" TERM'\n"
-        "script = f'{trap}; sleep 600 & echo $$ $! > {sys.argv[1]}; wait'\n"
-        "process.run(['sh', '-c', script])"
+        "with process.Stream(['sh', '-c', f'{trap}; sleep 600 & echo $$ $!; wait']) as running:\n"
+        "    pathlib.Path(sys.argv[1]).write_text(next(iter(running)).text)\n"
+        "    time.sleep(600)"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     running = subprocess.Popen(python(code, str(file), str(marked)), env=environment)

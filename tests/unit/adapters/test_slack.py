@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import re
 import socket
 import subprocess
 import sys
@@ -296,9 +297,9 @@ def test_slack_that_does_not_come_to_an_end_costs_its_allowance_and_no_more(
     slack: FakeSlack, kind: Callable[[threading.Event], Answer]
 ) -> None:
     slack.answers = [kind(slack.end)] * 9
-    notifier = SlackNotifier(slack.settings(), allowance=2.0)
-    assert notifier.announce(STARTED) == "Slack was not told: it did not answer within 1.2 s"
-    assert "it did not answer within 0." in str(notifier.announce(DONE))
+    notifier = SlackNotifier(slack.settings(), allowance=5.0)
+    assert notifier.announce(STARTED) == "Slack was not told: it did not answer within 3 s"
+    assert re.search(r"it did not answer within (1\.\d|2) s", str(notifier.announce(DONE)))
     for _ in range(3):
         assert notifier.announce(DONE) == "Slack was not told: it was too slow before"
     assert len(slack.asked) == 2
@@ -306,7 +307,7 @@ def test_slack_that_does_not_come_to_an_end_costs_its_allowance_and_no_more(
 
 def test_the_result_is_told_even_when_the_start_could_not_be(slack: FakeSlack) -> None:
     slack.answers = [silence(slack.end)]
-    notifier = SlackNotifier(slack.settings(), allowance=2.0)
+    notifier = SlackNotifier(slack.settings(), allowance=8.0)
     assert notifier.announce(STARTED) is not None
     assert notifier.announce(DONE) is None
     assert slack.asked[-1][1]["text"] == DONE.text

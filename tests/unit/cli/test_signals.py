@@ -64,11 +64,12 @@ def test_a_signal_leaves_no_import_half_done() -> None:
 
 ARRIVES_TWICE = """
 import os, signal, time
-from deployer.cli.application import _TWICE, _raise_on_signals
+from deployer.cli import application
 
-_raise_on_signals()
+application._TWICE = 3
+application._raise_on_signals()
 stopped = 0
-for wait in (0, 0, 2 * _TWICE):
+for wait in (0, 0, 4):
     try:
         time.sleep(wait)
         os.kill(os.getpid(), signal.SIGTERM)

@@ -14,6 +14,7 @@ import pytest
 from deployer.cli.confirmation import confirm_removal
 from deployer.errors import ConflictError, DeployError, HeldError, UnreachableError
 from deployer.events import Event, PhaseStarted
+from deployer.execute import everywhere
 from deployer.execute.attempt import Attempt
 from deployer.execute.work import RegionPorts
 from deployer.model import DeploymentRecord, DeploymentResult, Holder, RolloutSettings, Settings, Target
@@ -24,6 +25,12 @@ from deployer.plan.steps import Plan
 from tests.fake_dns import FakeDns
 from tests.fakes import FakeReleases, RecordingSink, make_revision
 from tests.unit.execute.dns import REGIONS, World
+
+
+@pytest.fixture(autouse=True)
+def one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regions are asked in their order, so that health checks have the same ids each time."""
+    monkeypatch.setattr(everywhere, "_AT_ONCE", 1)
 
 
 class Sink(RecordingSink):

@@ -85,8 +85,9 @@ def test_a_killed_process_is_given_the_time_to_end(layout: Layout, monkeypatch: 
 
 @pytest.mark.usefixtures("fitting_machine")
 def test_a_port_of_another_address_is_free(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    with listen("127.0.0.2") as server:
-        port = server.getsockname()[1]
+    with listen("127.0.0.1") as server:
+        port = server.getsockname()[1]  # one that nobody has there once it is closed
+    with socket.create_server(("127.0.0.2", port)):
         monkeypatch.setattr(checks, "addresses", lambda layout: {("127.0.0.1", port): "etcd"})
         checks.check_machine(layout)
 

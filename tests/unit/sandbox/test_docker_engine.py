@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socketserver
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -31,11 +32,12 @@ class _Ping(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
-    monkeypatch.setattr(Layout, "docker_socket", property(lambda self: tmp_path / "docker.sock"))
-    made = Layout(tmp_path / "state", tmp_path / "run")
-    made.processes.mkdir(parents=True)
-    return made
+def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Layout]:
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:  # a socket's path may have 107 bytes
+        monkeypatch.setattr(Layout, "docker_socket", property(lambda self: Path(short) / "docker.sock"))
+        made = Layout(tmp_path / "state", tmp_path / "run")
+        made.processes.mkdir(parents=True)
+        yield made
 
 
 @pytest.fixture

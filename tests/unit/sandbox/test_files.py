@@ -10,6 +10,7 @@ import socket
 import ssl
 import stat
 import tarfile
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -175,16 +176,20 @@ def test_a_tree_with_a_mount_in_it_is_not_removed(tmp_path: Path, monkeypatch: p
 
 
 def test_stray_files_are_only_ours(layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    links, results, sockets, plugins = (tmp_path / name for name in ("links", "results", "sockets", "plugins"))
-    for directory in (links, results, sockets, plugins):
+    links, results, sockets = (tmp_path / name for name in ("links", "results", "sockets"))
+    for directory in (links, results, sockets):
         directory.mkdir()
     monkeypatch.setattr(teardown, "_POD_LOG_LINKS", links)
     monkeypatch.setattr(teardown, "_CNI_RESULTS", results)
     monkeypatch.setattr(teardown, "_SHIM_SOCKETS", sockets)
-    monkeypatch.setattr(teardown, "_DEVICE_PLUGINS", plugins)
-    with socket.socket(socket.AF_UNIX) as left, socket.socket(socket.AF_UNIX) as used:
-        left.bind(str(plugins / "left.sock"))
-        used.bind(str(plugins / "used.sock"))
+    with (
+        tempfile.TemporaryDirectory(dir="/tmp") as plugins,  # a socket's path may have 107 bytes
+        socket.socket(socket.AF_UNIX) as left,
+        socket.socket(socket.AF_UNIX) as used,
+    ):
+        monkeypatch.setattr(teardown, "_DEVICE_PLUGINS", Path(plugins))
+        left.bind(f"{plugins}/left.sock")
+        used.bind(f"{plugins}/used.sock")
         used.listen()
         strays = _names_of_strays(layout, links, results, sockets)
     assert strays == {"ours.log", "deployer-sandbox-london-ab12-eth0", "cni-loopback-ab12-lo", "left.sock"}

@@ -50,7 +50,7 @@ def test_begins_when_what_it_needs_is_done(sink: Recorder) -> None:
 
 
 def test_independent_work_runs_at_the_same_time(sink: Recorder) -> None:
-    meeting = threading.Barrier(3, timeout=10)
+    meeting = threading.Barrier(3, timeout=60)
     with run(sink) as jobs:
         for name in "abc":
             jobs.start(name, meeting.wait)
@@ -62,7 +62,8 @@ def test_gives_results(sink: Recorder) -> None:
     assert future.result() == 2
 
 
-def test_is_silent_about_what_had_nothing_to_do(sink: Recorder) -> None:
+def test_is_silent_about_what_had_nothing_to_do(sink: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "_TELL_AFTER", 60)
     with run(sink) as jobs:
         jobs.start("idle", lambda: False)
         jobs.start("empty", lambda: ())

@@ -24,9 +24,11 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 def probed(respond: Respond, tls: ssl.SSLContext | None = None, **fields: Any) -> tuple[Result, HealthCheck]:
     async def story() -> tuple[Result, HealthCheck]:
         handlers = []
+        reached = asyncio.Event()
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             handlers.append(asyncio.current_task())
+            reached.set()
             with contextlib.suppress(OSError, EOFError):
                 await respond(reader, writer)
             writer.close()
@@ -38,6 +40,7 @@ def probed(respond: Respond, tls: ssl.SSLContext | None = None, **fields: Any) -
             port = server.sockets[0].getsockname()[1]
             check = HealthCheck("id", **{"type": "HTTP", "host": "app.deploy.test", "port": port, **fields})
             result = await probe(check, "127.0.0.1")
+            await reached.wait()
             await asyncio.wait([task for task in handlers if task is not None])
             return result, check
 
