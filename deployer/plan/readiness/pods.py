@@ -110,9 +110,13 @@ def _from_events(pod: Json, judge: Judge, events: Sequence[Json]) -> Iterator[Tr
 
 
 def _has_volumes(pod: Json, events: Sequence[Json]) -> bool:
-    """Whether the kubelet has gone on to images, which it does with all volumes mounted: earlier warnings are over."""
-    sandbox = condition(pod, "PodReadyToStartContainers") or {}
-    return sandbox.get("status") == "True" or any(event.get("reason") in _AFTER_VOLUMES for event in events)
+    """Whether the kubelet has gone on to images, which it does with all volumes mounted: earlier warnings are over.
+
+    The condition is Kubernetes 1.29's; before it, only events tell.
+    """
+    if sandbox := condition(pod, "PodReadyToStartContainers"):
+        return sandbox.get("status") == "True"
+    return any(event.get("reason") in _AFTER_VOLUMES for event in events)
 
 
 def _failing_probes(events: Sequence[Json]) -> Mapping[str, str]:

@@ -102,6 +102,16 @@ def test_a_volume_that_came_late_does_not_count_while_its_image_is_pulled(
         assert found.verdict == "progressing"
 
 
+def test_a_pod_that_is_set_up_anew_needs_its_volumes_again() -> None:
+    failed = event("FailedMount", 'MountVolume.SetUp failed for volume "v" : configmap "gone" not found')
+    anew = [{"type": "PodReadyToStartContainers", "status": "False"}]
+    one = pod("web-1", waiting("ContainerCreating"), conditions=anew)
+    court, live = Court(), deployment(updatedReplicas=1)
+    events = {"web-1-uid": [event("Pulled", "Pulled image", "Normal"), failed]}
+    found = [court.assess(live, one, owned=[NEW], events=events, now=now).verdict for now in (0, 6)]
+    assert found == ["progressing", "failed"]
+
+
 def test_pods_that_do_not_count() -> None:
     evicted = pod("evicted", phase="Failed", reason="Evicted")
     leaving = pod("leaving", crash_loop(9), metadata={"deletionTimestamp": "2024-01-01T00:00:00Z"})
