@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deployer.cli.commands import HOOK_ARGUMENTS
 from deployer.cli.main_job import Asked, deployment_for, run
 from deployer.cli.options import (
     Application,
@@ -38,6 +39,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command(context_settings={"help_option_names": ["-h", "--help"]})
 def adopt(
+    context: typer.Context,
     stage: Stage,
     region: Region,
     application: Application,
@@ -76,6 +78,7 @@ def adopt(
             waves=waves,
             bake=seconds(bake, "--bake"),
             on_failure=on_failure,
+            hook_arguments=tuple(context.meta.get(HOOK_ARGUMENTS, ())),
             directory=directory,
             verbose=verbose,
         ),

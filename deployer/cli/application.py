@@ -20,7 +20,8 @@ from deployer.cli.commands import COMMANDS, DEFAULT_COMMAND, HOOK_ARGUMENTS, oth
 from deployer.cli.unforeseen import mask_logging, show_traceback, tell_masked
 from deployer.errors import DeployError, InterruptedBySignal, Stop, UsageError, interruption
 
-_WITHOUT_HOOKS = ("plan", "render", "rollback", "remove", "promote", "recover", "adopt", "status", "history")
+_WITH_HOOKS = ("promote", "adopt")
+_WITHOUT_HOOKS = ("plan", "render", "rollback", "remove", "recover", "status", "history")
 """Commands of apps, whose arguments are no options of ansible-playbook."""
 
 _SOON = 0.01
@@ -67,13 +68,12 @@ class LazyCommands(TyperGroup):
             rest.remove(first)
             if "--" in rest and not ctx.resilient_parsing and first in _WITHOUT_HOOKS:
                 raise UsageError(f"`deploy {first}` runs no hooks", why="what stands after -- goes to their playbooks")
+            if first in _WITH_HOOKS:
+                rest = _keep_hook_arguments(ctx, rest)
             return first, self.get_command(ctx, first), rest
         if not ctx.resilient_parsing:  # as it is while a shell completes what was typed so far
             _check_order(args)
-        if "--" in args:
-            ctx.meta[HOOK_ARGUMENTS] = tuple(args[args.index("--") + 1 :])
-            args = args[: args.index("--")]
-        return "", self.get_command(ctx, DEFAULT_COMMAND), list(args)
+        return "", self.get_command(ctx, DEFAULT_COMMAND), _keep_hook_arguments(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; a signal becomes our error before Typer takes every one for Ctrl-C."""
@@ -190,6 +190,16 @@ def _usage(error: TyperException, arguments: Sequence[str]) -> DeployError:
         first = next((argument for argument in arguments if not argument.startswith("-")), "")
         hint = other_command(first) if type(error).__name__ == "MissingParameter" else ""
     return UsageError(message, hint=f"{hint}`{command} --help` shows what it takes")
+
+
+def _keep_hook_arguments(ctx: Any, args: Sequence[str]) -> list[str]:
+    """The words before `--`; those behind it are for hooks' playbooks, and wait in the context."""
+    words = list(args)
+    if "--" not in words:
+        return words
+    at = words.index("--")
+    ctx.meta[HOOK_ARGUMENTS] = tuple(words[at + 1 :])
+    return words[:at]
 
 
 def _check_order(arguments: Sequence[str]) -> None:

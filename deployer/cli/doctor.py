@@ -94,8 +94,12 @@ def _user_of(registry: Registry) -> str:
 
 
 def _account_checks(wiring: Wiring, stage: str, region: str) -> list[Callable[[], Finding]]:
-    """A check for each service of each region of a stage. Raises what is wrong in the configuration itself."""
-    from deployer.errors import DeployError
+    """A check for each service of each region of a stage.
+
+    Where the configuration cannot be read since a service is out of reach, as KMS may be, that is the one check. Raises
+    what is wrong in the configuration itself.
+    """
+    from deployer.errors import DeployError, UnreachableError
     from deployer.tools.doctor import Finding, Group, State
 
     def found(subject: str, purpose: str, ask: Callable[[], str]) -> Callable[[], Finding]:
@@ -103,13 +107,21 @@ def _account_checks(wiring: Wiring, stage: str, region: str) -> list[Callable[[]
             try:
                 return Finding(subject, Group.ACCOUNT, State.OK, purpose, ask())
             except DeployError as error:
-                cause = f"{error.what}: {error.why}" if error.why else error.what
-                return Finding(subject, Group.ACCOUNT, State.MISSING, cause, remedy=error.hint or "")
+                return failed(subject, f"{error.what}: {error.why}" if error.why else error.what, error.hint)
 
         return check
 
+    def failed(subject: str, cause: str, hint: str | None) -> Finding:
+        return Finding(subject, Group.ACCOUNT, State.MISSING, cause, remedy=hint or "")
+
+    try:
+        settings_of = wiring.settings_of(stage, region)
+    except DeployError as error:
+        if error.exit_code != UnreachableError.exit_code:
+            raise
+        return [partial(failed, f"configuration ({stage})", str(one), one.hint) for one in error.leaves()]
     checks = []
-    for target, settings in wiring.settings_of(stage, region).items():
+    for target, settings in settings_of.items():
         place = target.environment
         registry, cluster = wiring.registry(settings, target), wiring.region(settings, target).cluster
         checks += [

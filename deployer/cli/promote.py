@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deployer.cli.commands import HOOK_ARGUMENTS
 from deployer.cli.completion import stages
 from deployer.cli.confirmation import check_force
 from deployer.cli.main_job import Asked, deployment_for, run
@@ -41,6 +42,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command(context_settings={"help_option_names": ["-h", "--help"]})
 def promote(
+    context: typer.Context,
     from_stage: Annotated[
         str, typer.Argument(metavar="FROM_STAGE", help="the stage whose image it is", autocompletion=stages)
     ],
@@ -92,6 +94,7 @@ def promote(
             drain=drain,
             force=force,
             reason=reason or "",
+            hook_arguments=tuple(context.meta.get(HOOK_ARGUMENTS, ())),
             directory=directory,
             verbose=verbose,
         ),

@@ -45,6 +45,7 @@ GROUP_KEYS = frozenset(
         "Values",
         "Defaults",
         "Branches",
+        "Confirm",
     }
 )
 """Keys that stand in group_vars alone."""

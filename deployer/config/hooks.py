@@ -26,7 +26,8 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 _NOT_FOR_HOOKS = frozenset(
     {"Docker", "Helm", "Hooks", "Defaults", "Profiles", "Groups", "Needs", "Environments"}
-    | {"Slack", "GitHub", "FingerprintKey", "Ecr", "Rollout", "HealthCheck", "Dns"}
+    | {"Slack", "Webhook", "GitHub", "FingerprintKey", "Ecr", "Rollout", "HealthCheck", "Dns"}
+    | {"Confirm", "Branches", "PlainKeys"}
 )
 """Keys that are the tool's own business, with credentials among them."""
 

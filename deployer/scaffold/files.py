@@ -189,7 +189,7 @@ creation_rules:
 """
 _SOPS_RULE = """\
   - path_regex: group_vars/secrets_{stage}(\\..*)?\\.yml$
-    kms: "arn:aws:kms:{aws_region}:{account}:alias/deploy-{stage}"
+    kms: "arn:aws:kms:{aws_region}:{account}:alias/deployer-{stage}"
 """
 
 _GITIGNORE = f"""\

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployer.errors import Location
+from deployer.errors import ConfigurationError, Location
 from deployer.execute.dns_ports import Dns, LoadBalancers, NameServers
 from deployer.execute.hook_ports import HookRunner
 from deployer.execute.image_ports import ArtefactFetcher, ContextObserver, ImageBuilder, Registry
@@ -83,12 +83,17 @@ class Ports(Held):
             self._once(lambda: StsAccount(session), "account", session).check(settings.aws_ecr_prefix)
 
     def region(self, settings: Settings, target: Target) -> RegionPorts:
-        """The region's cluster, releases, prober and locks: an EKS cluster by name, or a context of a kubeconfig."""
+        """The region's cluster, releases, prober and locks: an EKS cluster by name, or a context of a kubeconfig.
+
+        Raises ConfigurationError when the settings name neither.
+        """
         from deployer.adapters.helm import HelmReleases
         from deployer.adapters.leases import LeaseLocks
         from deployer.adapters.prober import HttpProber
 
         mask, where = self._masker.mask, settings.cluster
+        if where.name is None and where.context is None:
+            raise _no_cluster(target)
         session = self._session(settings) if where.name is not None else None
         cluster, kubeconfig = self._once(
             lambda: self._connect(settings, session), "cluster", where, settings.namespace, session
@@ -168,6 +173,15 @@ class Ports(Held):
         account = StsAccount(self._session(settings))
         account.check(settings.aws_ecr_prefix)
         return account.number()
+
+
+def _no_cluster(target: Target) -> ConfigurationError:
+    return ConfigurationError(
+        f"no cluster is named for {target.environment}",
+        where="Cluster",
+        why="kubectl's current context, whichever that is, is never deployed to",
+        hint=f"put `Cluster: {{Name: …}}` (EKS) or `Cluster: {{Context: …}}` into group_vars/{target.environment}.yml",
+    )
 
 
 def _todays(manifest: Json) -> Json:

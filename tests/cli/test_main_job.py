@@ -48,6 +48,7 @@ REGION = """\
 AwsRegion: "eu-west-2"
 Cluster:
   Kubeconfig: "kubeconfig"
+  Context: "here"
 """
 # Nothing listens there.
 KUBECONFIG = """\
@@ -286,7 +287,7 @@ def test_what_several_regions_have_in_common_is_told_once(repository: Repository
 def test_a_wrong_value_in_one_region_does_not_hide_that_another_one_is_down(repository: Repository) -> None:
     repository.write("group_vars/prod.london.yml", REGION + "Namespase: apps\nRollout: {Timout: 5}\n")
     wrong, down = repository.errors(2, "prod", "all", "site", "--version", "2")
-    assert (wrong["regions"], wrong["where"]) == (["london"], "group_vars/prod.london.yml:5:11")
+    assert (wrong["regions"], wrong["where"]) == (["london"], "group_vars/prod.london.yml:6:11")
     assert (down["regions"], down["where"]) == (["seoul"], "http://127.0.0.1:9")
 
 
@@ -296,7 +297,7 @@ def test_a_wrong_value_in_one_region_does_not_hide_that_another_one_is_down(repo
         (None, "kubeconfig"),
         ("{", "kubeconfig"),
         ("apiVersion: v1\nkind: Config\n", "context"),
-        (KUBECONFIG.replace("current-context: here", "current-context: there"), "there"),
+        (KUBECONFIG.replace("contexts: [{name: here", "contexts: [{name: there"), "here"),
     ],
 )
 def test_a_wrong_kubeconfig(repository: Repository, content: str | None, what: str) -> None:
@@ -331,6 +332,8 @@ def test_what_stands_after_two_dashes_is_for_hooks(repository: Repository) -> No
     assert "is for hooks" in json.loads(done.stdout)["errors"][0]["what"]
     assert "site: no Hooks" in done.stderr
     repository.replace("apps/site.yml", "Helm:\n", "Hooks: {OnFailure: page.yml}\nHelm:\n")
+    adopting = repository.deploy("adopt", *JOB, "--json", "--", "-e", "debug=1")
+    assert "No such file" in adopting.stderr, "it runs hooks, and takes their arguments"
     error = repository.error(2, *JOB)
     assert error["where"].startswith("apps/site.yml:8:") and "No such file" in error["why"]
 

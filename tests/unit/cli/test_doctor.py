@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deployer.cli import doctor
-from deployer.errors import ConfigurationError
+from deployer.errors import ConfigurationError, UnreachableError
 from deployer.tools.doctor import Finding, Group, State
 from deployer.wiring import Wiring
 
@@ -24,7 +24,7 @@ users: [{name: me, user: {token: "t"}}]
 contexts: [{name: here, context: {cluster: here, user: me}}]
 current-context: here
 """
-STAGE = "DnsDomain: example.test\nAwsEcrPrefix: registry.test\nCluster: {Kubeconfig: kubeconfig}\n"
+STAGE = "DnsDomain: example.test\nAwsEcrPrefix: registry.test\nCluster: {Kubeconfig: kubeconfig, Context: here}\n"
 
 
 @pytest.fixture
@@ -54,6 +54,30 @@ def test_nothing_is_left_behind(root: Path, tmp_path: Path) -> None:
     found = {one["subject"]: one["state"] for one in json.loads(done.stdout)["findings"]}
     assert (done.exit_code, found["cluster (prod.london)"]) == (5, "missing")
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_a_service_that_the_configuration_itself_needs_is_one_finding(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_kms(wiring: Wiring, stage: str, region: str) -> None:
+        place = "group_vars/secrets_prod.yml"
+        raise UnreachableError("it cannot be decrypted", where=place, why="KMS does not answer", hint="log in again")
+
+    monkeypatch.setattr(Wiring, "settings_of", no_kms)
+    done = CliRunner().invoke(doctor.app, ["prod", "-C", str(root)])
+    assert done.exit_code == 5
+    assert "configuration (prod)" in done.stdout
+    assert "group_vars/secrets_prod.yml: it cannot be decrypted: KMS does not answer" in done.stdout
+    assert "log in again" in done.stdout
+    assert "helm" in done.stdout, "the tools are shown, too"
+
+
+def test_a_stage_without_a_cluster_is_not_taken_to_kubectls_own(root: Path) -> None:
+    (root / "group_vars/prod.yml").write_text(STAGE.replace(", Context: here", ""))
+    done = CliRunner().invoke(doctor.app, ["prod", "-C", str(root)])
+    assert isinstance(done.exception, ConfigurationError)
+    assert done.exception.what == "no cluster is named for prod.london"
+    assert "group_vars/prod.london.yml" in str(done.exception.hint)
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])

@@ -78,6 +78,7 @@ def test_a_link_out_of_the_repository_is_refused(load_one: LoadOne, tmp_path: Pa
 
 def test_a_playbook_is_given_what_templates_can_use(load_one: LoadOne) -> None:
     stage = STAGE + "  other: {BROKEN: '{{ nowhere }}'}\n  more: {X: 1}\nShared: '{{ nowhere }}'\n"
+    stage += "Webhook: {Url: 'https://example.com/hook', Secret: key}\nConfirm: true\nBranches: {}\nPlainKeys: []\n"
     loaded = load_one(
         {
             "apps/myapp.yml": app("{AfterUpgrade: playbooks/a.yml}"),
@@ -93,6 +94,7 @@ def test_a_playbook_is_given_what_templates_can_use(load_one: LoadOne) -> None:
     assert given["Mine"] == f"0.0.1-{'f' * 32}"
     assert (given["STAGE"], given["REGION"], given["APPLICATION"]) == ("prod", "london", "myapp")
     assert {"Helm", "Docker", "Hooks", "FingerprintKey", "Shared"}.isdisjoint(given)
+    assert {"Webhook", "Confirm", "Branches", "PlainKeys"}.isdisjoint(given)
 
 
 def test_what_is_wrong_in_the_own_values_is_told_before_anything_is_done(load_one: LoadOne) -> None:

@@ -152,7 +152,7 @@ def test_an_app_may_override_some_settings(load_one: LoadOne) -> None:
 
 
 def test_what_belongs_in_group_vars_is_refused_in_an_app(load_one: LoadOne) -> None:
-    for text in ("AwsRegion: x", "Values: {}", "Slack: {Token: x}"):
+    for text in ("AwsRegion: x", "Values: {}", "Slack: {Token: x}", "Confirm: false"):
         (error,) = faults(load_one, APP + text, "apps/myapp.yml")
         assert "belongs in group_vars" in error.what
 
