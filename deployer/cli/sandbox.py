@@ -31,7 +31,7 @@ def sandbox() -> None:
 def up(directory: Directory = None, as_json: AsJson = False, verbose: Verbose = False, debug: Debug = False) -> None:
     """Start the sandbox, or repair it; with nothing to do, it only looks.
 
-    Needs root. What is missing is built or installed first, once per machine (about 15 minutes).
+    Needs root. What is missing is built or installed first, once per machine (about 17 minutes).
     """
     from deployer.cli.display import display
     from deployer.sandbox.sandbox import up
