@@ -21,6 +21,8 @@ from deployer.cli.unforeseen import mask_logging, show_traceback, tell_masked
 from deployer.errors import DeployError, InterruptedBySignal, Stop, UsageError, interruption
 
 _WITH_HOOKS = ("promote", "adopt")
+"""Commands that deploy as the main job does, and take arguments for ansible-playbook, too."""
+
 _WITHOUT_HOOKS = ("plan", "render", "rollback", "remove", "recover", "status", "history")
 """Commands of apps, whose arguments are no options of ansible-playbook."""
 

@@ -10,6 +10,7 @@ from deployer.execute.ports import Cluster
 from deployer.model import Json, ObjectKey, RolloutSettings, WorkloadState
 from deployer.plan.readiness import (
     OWNED,
+    RUNNING,
     WATCHED,
     Judge,
     Observed,
@@ -26,7 +27,7 @@ _EVENTS_AFTER = 2.0
 _EVENTS_OF = 20
 """Pods whose events are asked for at most."""
 
-_WITH_PODS = frozenset({"DaemonSet", "Deployment", "Job", "ReplicaSet", "ReplicationController", "StatefulSet"})
+_WITH_PODS = RUNNING - {"Pod"}
 
 
 class Watcher:
@@ -82,9 +83,7 @@ class Watcher:
         if live is None:
             return state
         pods, owned = self._pods(key, live), self._owned(key, live)
-        self._unsettled(
-            key, live, judge, pods
-        )  # one that already runs beside one that isn't ready yet is seen from now on
+        self._unsettled(key, live, judge, pods)  # what runs already, beside what isn't ready yet, counts from now on
         if self._events_due(key, judge):
             self._events[key] = self._ask_events(live, pods)
         observed = Observed(live, pods, owned, self._events.get(key, {}))

@@ -45,7 +45,7 @@ def run_all(
     ends the waiting at once (`InterruptedBySignal.at_once`).
     """
     outcomes: list[Outcome[T]] = [Outcome() for _ in jobs]
-    done: SimpleQueue[int] = SimpleQueue()
+    done: SimpleQueue[None] = SimpleQueue()
 
     def work(index: int) -> None:
         try:
@@ -54,7 +54,7 @@ def run_all(
             outcomes[index].error = error
         finally:
             outcomes[index].finished = True
-            done.put(index)
+            done.put(None)
 
     to_start = iter(range(len(jobs)))
     running: set[int] = set()
@@ -87,12 +87,12 @@ def run_all(
 
 
 def _await_end(
-    running: set[int], outcomes: Sequence[Outcome[T]], done: SimpleQueue[int], deadline: float | None
+    running: set[int], outcomes: Sequence[Outcome[T]], done: SimpleQueue[None], deadline: float | None
 ) -> None:
     """Forget what has ended, once something has. Raises Empty at the deadline.
 
-    The queue only wakes: a signal may come between its answer and our hearing it, and may be heard late by who waits
-    without an end.
+    The queue only wakes, and the outcomes tell: a signal may come between its answer and our hearing it, and may be
+    heard late by who waits without an end.
     """
     while not (ended := {index for index in running if outcomes[index].finished}):
         left = None if deadline is None else deadline - monotonic()

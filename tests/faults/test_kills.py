@@ -13,6 +13,7 @@ from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM, Signals
 
 import pytest
 
+from tests.faults.checks import ENDING, end
 from tests.sandbox.apps import hook
 from tests.sandbox.clusters import Namespace
 from tests.sandbox.helpers import Project, with_image
@@ -25,8 +26,6 @@ from tests.sandbox.tool import Done
 
 BEFORE_THE_CLUSTER = ("configuration", "artefacts", "compare", "build image", "lock")
 PHASES = (*BEFORE_THE_CLUSTER, "release", "rollout", "outside check")
-ENDING = 20.0
-"""Seconds within which a stopped deployment has to end."""
 
 
 def prepare(project: Project, source: str) -> Project:
@@ -160,12 +159,7 @@ def cut_off(project: Project, said: str, *numbers: Signals) -> Done:
         for index, number in enumerate(numbers):
             time.sleep(0.3 if index else 0)  # two of a kind in a moment are one
             running.signal(number)
-        done = running.done(ENDING)
-        end = time.monotonic() + ENDING
-        while watch.orphans:
-            assert time.monotonic() < end, f"still there: {watch.orphans}"
-            time.sleep(0.1)
-    return done
+        return end(running, watch, ENDING)
 
 
 @pytest.mark.parametrize(("phase", "number"), CASES, ids=lambda value: getattr(value, "name", value))

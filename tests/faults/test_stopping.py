@@ -9,16 +9,14 @@ from signal import SIGTERM
 
 import pytest
 
+from tests.faults.checks import ENDING, end
 from tests.faults.project import FaultyProject, faulty
 from tests.sandbox.clusters import Namespace
 from tests.sandbox.locks import locks
 from tests.sandbox.processes import Watch
-from tests.sandbox.region import eventually
 from tests.sandbox.surroundings import unique
 
 REGIONS = ("london", "seoul")
-ENDING = 20.0
-"""Seconds within which a stopped command has to end."""
 
 
 @pytest.fixture
@@ -38,8 +36,7 @@ def test_a_cluster_that_hangs_keeps_nobody_from_ending(project: FaultyProject) -
                 running.wait_for(f"[{region} {project.name}] Job/")
             with project.proxy("api").failing("stall"), project.slack.failing("stall"):
                 running.signal(SIGTERM)
-                done = running.done(2 * ENDING)
-            eventually(lambda: not watch.orphans)  # its guardian learns of its end from it
+                done = end(running, watch, ENDING)
     assert done.code == 128 + SIGTERM, done.output
     london, seoul = done.document["targets"]
     assert (london["outcome"], seoul["outcome"]) == ("interrupted", "interrupted")
@@ -66,8 +63,7 @@ def test_two_signals_end_it_at_once_also_while_a_cluster_hangs(project: FaultyPr
                 running.wait_for("] rollback")
                 time.sleep(0.3)  # two of a kind in a moment are one
                 running.signal(SIGTERM)
-                done = running.done(20)
-            eventually(lambda: not watch.orphans)  # its guardian learns of its end from it
+                done = end(running, watch, 8)
     assert done.code == 128 + SIGTERM, done.output
     assert "stopped by SIGTERM" in done.stdout
     done = project.run("recover", "local", "all", project.name, "--json").expect(0)

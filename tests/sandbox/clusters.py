@@ -13,7 +13,7 @@ from typing import Any
 
 from deployer.adapters.kubernetes.connection import Connection
 from deployer.adapters.kubernetes.kubeconfig import read_access
-from tests.sandbox.region import eventually
+from tests.sandbox.region import await_account
 from tests.sandbox.surroundings import ACCESS, Json, unique
 
 COLLECTIONS = {
@@ -138,8 +138,7 @@ def namespaces(*regions: str) -> Iterator[dict[str, Namespace]]:
         for namespace in made.values():
             namespace.create_namespace()
         for namespace in made.values():
-            account = f"/api/v1/namespaces/{name}/serviceaccounts/default"  # pods are refused before it is there
-            eventually(partial(namespace.request, "GET", account))
+            await_account(partial(namespace.request, "GET"), name)
         yield made
     finally:
         for namespace in made.values():

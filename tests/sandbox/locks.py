@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from deployer.adapters.leases.lease import key_of, new_lease
+from deployer.adapters.leases.lease import key_of, new_lease, renewed
 from deployer.model import Holder
 from tests.sandbox.helpers import Project
 from tests.sandbox.surroundings import Json
@@ -36,11 +36,7 @@ def somebody_elses_lock(project: Project, duration: int = 60) -> Iterator[None]:
 def let_expire(project: Project, seconds: int) -> None:
     """Somebody else's lock runs out in so many seconds from now."""
     cluster = project.cluster
-    name = key_of(project.name, cluster.name).name
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    cluster.request(
-        "PATCH",
-        f"{LEASES.format(cluster.name)}/{name}",
-        {"spec": {"leaseDurationSeconds": seconds, "renewTime": now}},
-        content_type="application/merge-patch+json",
-    )
+    path = f"{LEASES.format(cluster.name)}/{key_of(project.name, cluster.name).name}"
+    lease = renewed(cluster.request("GET", path), datetime.now(UTC))
+    lease["spec"]["leaseDurationSeconds"] = seconds
+    cluster.request("PUT", path, lease)

@@ -14,6 +14,7 @@ import httpx2
 from deployer.adapters.kubernetes import KubernetesCluster
 from deployer.adapters.kubernetes.connection import Connection
 from deployer.adapters.kubernetes.kubeconfig import read_access
+from deployer.model import Json
 
 KUBECONFIG = Path(__file__).parents[2] / ".sandbox" / "kubeconfig"
 CONTEXT = "london"
@@ -26,13 +27,30 @@ def namespace() -> Iterator[str]:
     connection = Connection(read_access(KUBECONFIG, CONTEXT), timeout=30)
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     assert connection.request("POST", "/api/v1/namespaces", body=body).status_code == 201
-    account = f"/api/v1/namespaces/{name}/serviceaccounts/default"  # pods are refused before it is there
-    eventually(lambda: connection.request("GET", account).status_code == 200)
+    await_account(lambda path: connection.request("GET", path).status_code == 200, name)
     try:
         yield name
     finally:
         connection.request("DELETE", f"/api/v1/namespaces/{name}")
         connection.close()
+
+
+def await_account(found: Callable[[str], Any], namespace: str) -> None:
+    """Until pods may be made in a new namespace: they are refused before it has its default account."""
+    eventually(lambda: found(f"/api/v1/namespaces/{namespace}/serviceaccounts/default"))
+
+
+def previewed(cluster: KubernetesCluster, manifest: Json, look: Callable[[], Json]) -> tuple[Json, Json]:
+    """The preview of a manifest and the live object at which we `look`, of a moment when nobody changed that."""
+
+    def quiet() -> tuple[Json, Json] | None:
+        live = look()
+        preview = cluster.preview(manifest, live)
+        unchanged = look()["metadata"]["resourceVersion"] == live["metadata"]["resourceVersion"]
+        return (preview, live) if unchanged else None
+
+    found: tuple[Json, Json] = eventually(quiet)
+    return found
 
 
 def cluster(namespace: str, **options: Any) -> KubernetesCluster:

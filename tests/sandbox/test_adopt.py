@@ -108,8 +108,7 @@ def stored(project: Project) -> list[Json]:
 
 def test_objects_made_by_hand(project: Project) -> None:
     make_by_hand(project)
-    uids = {kind: project.cluster.live(kind, project.name)["metadata"]["uid"] for kind in ("Deployment", "Service")}
-    before = {kind: state(project, kind) for kind in uids}
+    before = {kind: project.cluster.live(kind, project.name) for kind in ("Deployment", "Service")}
     errors = deploy_refused(project, 2)
     assert {error["what"] for error in errors} == {
         f"{kind}/{project.name} exists already and is not part of the release" for kind in before
@@ -124,14 +123,14 @@ def test_objects_made_by_hand(project: Project) -> None:
     assert project.values["GREETING"] not in error["why"]
     planned = adopt(project, "--plan").expect(0).target
     assert (planned["outcome"], planned["reasons"]) == ("planned", ["2 objects are taken over", "not installed yet"])
-    assert {kind: state(project, kind) for kind in before} == before
+    assert {kind: project.cluster.live(kind, project.name) for kind in before} == before
 
     done = adopt(project, "--yes").expect(0)
 
     assert (done.document["action"], done.target["outcome"]) == ("adopt", "deployed")
-    for kind, uid in uids.items():
+    for kind, old in before.items():
         live = project.cluster.live(kind, project.name)
-        assert live["metadata"]["uid"] == uid
+        assert live["metadata"]["uid"] == old["metadata"]["uid"]
         assert live["metadata"]["annotations"]["meta.helm.sh/release-name"] == project.name
     (revision,) = project.revisions
     assert revision.verified
@@ -154,7 +153,7 @@ def test_a_failed_adoption_gives_everything_back(project: Project, version: str)
     assert {kind: state(project, kind) for kind in before} == before
     assert project.cluster.get("Ingress", project.name) is None
     assert project.revisions == []
-    eventually(lambda: project.cluster.live("Deployment", project.name)["status"].get("readyReplicas") == 2)
+    assert project.cluster.live("Deployment", project.name)["status"]["readyReplicas"] == 2
     # And once it is mended it works.
     project.container["command"] = command
     assert adopt(project, "--yes").expect(0).target["outcome"] == "deployed"

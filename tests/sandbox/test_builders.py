@@ -37,7 +37,7 @@ def buildkit(directory: Path) -> Iterator[str]:
         with (directory / "log").open("wb") as log:
             process = subprocess.Popen([*command, *options, runc], stdout=log, stderr=log, start_new_session=True)
         try:
-            assert eventually(lambda: "running server" in (directory / "log").read_text()), (
+            assert eventually(lambda: "running server" in (directory / "log").read_text(), 20), (
                 directory / "log"
             ).read_text()
             yield address
@@ -183,8 +183,8 @@ def test_stopping_ends_the_build_where_it_runs(built: Project) -> None:
 
         return any(number.encode() in arguments(path) for path in Path("/proc").glob("[0-9]*/cmdline"))
 
-    assert eventually(sleeping, 120)
+    assert eventually(sleeping, 40)
     running.process.send_signal(signal.SIGTERM)
     running.done().expect(128 + signal.SIGTERM)
-    assert eventually(lambda: not sleeping())
+    assert eventually(lambda: not sleeping(), 15)
     assert not built.revisions

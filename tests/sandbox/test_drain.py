@@ -168,7 +168,7 @@ def test_what_a_killed_run_left_drained_is_put_back_from_elsewhere(app: Project,
     assert done.target["outcome"] == "repaired"
     assert any("was drained by" in repair for repair in done.target["repairs"])
     assert (drained(zone), locks(zone)) == ([], [])
-    eventually(lambda: where(app, zone), "london", 30)
+    eventually(lambda: where(app, zone), "london", 10)
 
 
 def test_a_run_that_is_stopped_before_it_changes_anything_puts_its_region_back(app: Project, zone: Zone) -> None:
@@ -203,7 +203,7 @@ def test_of_two_that_drain_the_last_two_regions_one_is_refused(app: Project, zon
     assert "drained" in shown.stdout
     app.run("dns", "restore", "local", region, app.name).expect(0)
     assert drained(zone) == []
-    eventually(lambda: where(app, zone, region), region, 30)
+    eventually(lambda: where(app, zone, region), region, 10)
 
 
 def test_a_region_that_is_not_healthy_is_not_restored(app: Project, zone: Zone) -> None:
@@ -230,7 +230,7 @@ def test_what_fails_while_its_region_is_drained_comes_back_as_it_was(app: Projec
     assert done.target["outcome"] == "rolled back"
     assert done.target["drained"]["until"]
     assert drained(zone) == []
-    eventually(lambda: where(app, zone), "london", 30)
+    eventually(lambda: where(app, zone), "london", 10)
 
 
 def test_with_dns_managed_route_53s_checkers_must_agree(app: Project, zone: Zone) -> None:

@@ -58,18 +58,14 @@ class Bench:
     def settled(self, manifest: Json) -> Json:
         """The live object, which is just as the manifest would make it once its controller leaves it alone."""
 
-        def quiet() -> tuple[Json, Json] | None:
-            live = self.live(manifest)
-            preview = self.cluster.preview(manifest, live)
-            after = self.live(manifest)
-            assert live and after
-            same_version = live["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"]
-            return (preview, live) if same_version else None
+        def look() -> Json:
+            found = self.live(manifest)
+            assert found
+            return found
 
-        preview, live = region.eventually(quiet)
+        preview, live = region.previewed(self.cluster, manifest, look)
         assert same(preview, live)
-        found: Json = live
-        return found
+        return live
 
     def key(self, manifest: Json) -> ObjectKey:
         return ObjectKey(manifest["apiVersion"], manifest["kind"], self.namespace, manifest["metadata"]["name"])

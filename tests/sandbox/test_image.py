@@ -31,7 +31,6 @@ from deployer.execute.image_ports import BuildRequest
 from deployer.masking import Masker
 from deployer.model import App, DockerSpec, Download, EcrSettings, Image, InlineFile, Secret
 from deployer.plan.content_hash import docker_hash
-from tests.sandbox.region import eventually
 
 ROOT = Path(__file__).parents[2]
 LONDON, VIRGINIA = "127.0.31.1:5000", "127.0.31.2:5000"
@@ -299,7 +298,12 @@ def test_stopping_ends_the_build_in_the_engine_too(
     def running() -> bool:
         return any(number.encode() in content.split(b"\0") for _, content in shown_by_processes("cmdline"))
 
-    eventually(lambda: not running())
+    stopped = threading.Event()
+    for _ in range(100):
+        if not running():
+            break
+        stopped.wait(0.1)
+    assert not running()
     assert registry.digest(image) is None
 
 

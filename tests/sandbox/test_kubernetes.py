@@ -198,16 +198,8 @@ def settled(cluster: KubernetesCluster, manifest: Json, namespace: str) -> Json:
 
 def previewed(cluster: KubernetesCluster, manifest: Json, namespace: str) -> tuple[Json, Json]:
     """The contents of an object's preview, and of itself while nobody else, such as a controller, changed it."""
-
-    def quiet() -> tuple[Json, Json] | None:
-        live = settled(cluster, manifest, namespace)
-        preview = cluster.preview(manifest, live)
-        after = settled(cluster, manifest, namespace)
-        unchanged = live["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"]
-        return (content(preview), content(live)) if unchanged else None
-
-    found: tuple[Json, Json] = region.eventually(quiet)
-    return found
+    preview, live = region.previewed(cluster, manifest, lambda: settled(cluster, manifest, namespace))
+    return content(preview), content(live)
 
 
 def content(each: Json) -> Json:

@@ -92,10 +92,10 @@ def test_what_has_advanced_stays_or_goes_back_as_wished(changed: Project) -> Non
 
 
 def test_a_wave_that_falls_ill_while_it_is_watched_goes_back(changed: Project) -> None:
-    gates, pod = changed.directory / "gates", changed.deployment["spec"]["template"]["spec"]
+    gates, template = changed.directory / "gates", changed.deployment["spec"]["template"]
     gates.mkdir()
-    before, kept = copy.deepcopy(pod), changed.deployment["spec"]["template"]
-    pod["volumes"] = [{"name": "gates", "hostPath": {"path": str(gates)}}]
+    before = copy.deepcopy(template["spec"])
+    template["spec"]["volumes"] = [{"name": "gates", "hostPath": {"path": str(gates)}}]
     falls_ill = "(until [ -e /gates/ill ]; do sleep 0.2; done; rm /www/index.html) &"
     command = ["sh", "-c", f"{falls_ill} {changed.container['command'][-1]}"]
     changed.container.update(command=command, volumeMounts=[{"name": "gates", "mountPath": "/gates"}])
@@ -105,7 +105,7 @@ def test_a_wave_that_falls_ill_while_it_is_watched_goes_back(changed: Project) -
         (gates / "ill").touch()
         done = running.done().expect(1)
     finally:
-        kept["spec"] = before
+        template["spec"] = before
     assert outcomes(done) == {"seoul": "rolled back", "london": "not started", "virginia": "not started"}
     assert "did not stay healthy" in done.stdout
     assert served(changed)["seoul"] == {"good": True, "new": False}

@@ -91,7 +91,7 @@ def streamed(masker: Masker, text: str, cuts: list[int]) -> str:
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(secret=SECRET, cuts=st.lists(st.integers(0, 10_000), max_size=6))
 def test_no_spelling_of_a_secret_comes_through(spelling: str, secret: str, cuts: list[int]) -> None:
     spelt = SPELLINGS[spelling](secret)
@@ -106,7 +106,7 @@ def test_no_spelling_of_a_secret_comes_through(spelling: str, secret: str, cuts:
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(secret=LINES, cuts=st.lists(st.integers(0, 10_000), max_size=6))
 def test_a_secret_of_several_lines_does_not_come_through(spelling: str, secret: str, cuts: list[int]) -> None:
     assume(not any(is_trivial(line) for line in secret.splitlines()))
@@ -117,7 +117,7 @@ def test_a_secret_of_several_lines_does_not_come_through(spelling: str, secret: 
         assert len(shown.replace(MARK, "").replace(" ", "").replace("\n", "")) <= len("(before)[](after)key:|-") + 24
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(words=st.lists(st.text("abcdef", min_size=4, max_size=9), min_size=4, max_size=12), width=st.integers(20, 60))
 def test_a_text_of_words_that_a_terminal_wraps_does_not_come_through(words: list[str], width: int) -> None:
     secret = " ".join(words)

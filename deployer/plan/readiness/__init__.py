@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from deployer.model import Json, ObjectKey, WorkloadState
+from deployer.plan.readiness.controllers import KEEP_RUNNING
 from deployer.plan.readiness.evidence import Judge, Observed, Sightings
 from deployer.plan.readiness.jobs import cron_job, job
 from deployer.plan.readiness.services import claim, ingress, service
@@ -47,7 +48,7 @@ _KINDS: Mapping[tuple[str, str], Callable[[ObjectKey, Json, Observed, Judge], Wo
 WATCHED = frozenset(kind for _, kind in _KINDS if kind != "CronJob")
 """The kinds that become ready some time after they were made; of all others it is enough that they exist."""
 
-RUNNING = frozenset({"DaemonSet", "Deployment", "Job", "Pod", "ReplicaSet", "ReplicationController", "StatefulSet"})
+RUNNING = KEEP_RUNNING | {"Job"}
 """The kinds whose counts are of pods."""
 
 OWNED: Mapping[str, tuple[str, str]] = {

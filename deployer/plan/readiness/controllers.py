@@ -8,6 +8,9 @@ from deployer.model import Json, PodState
 from deployer.plan.readiness.evidence import Judge, Observed, Trouble, clip, condition, count, uid
 from deployer.plan.readiness.pods import judge_pods, live_pods
 
+KEEP_RUNNING = frozenset({"DaemonSet", "Deployment", "Pod", "ReplicaSet", "ReplicationController", "StatefulSet"})
+"""The kinds whose pods are to run on and on."""
+
 REVISION_HASH = "controller-revision-hash"
 """The label by which pods of StatefulSets and DaemonSets tell their revision."""
 

@@ -13,8 +13,8 @@ _MISSING_VOLUME = re.compile(
     r'(secret|configmap) "[^"]+" not found|references non-existent (secret|config) key', re.IGNORECASE
 )
 
-
 _AFTER_VOLUMES = frozenset({"Pulling", "Pulled", "Created", "Started"})
+"""Reasons of events that tell of a pod whose volumes are mounted."""
 
 
 def live_pods(pods: Iterable[Json]) -> list[Json]:

@@ -7,13 +7,12 @@ from datetime import datetime
 
 from deployer.model import Json
 from deployer.plan.readiness.containers import ended
+from deployer.plan.readiness.controllers import KEEP_RUNNING
 from deployer.plan.readiness.evidence import Judge, uid
 from deployer.plan.readiness.pods import live_pods
 
 _LONG = 60.0
 """Seconds by the container's own start time after which it is none that was just started, however clocks differ."""
-
-_KEEP_RUNNING = frozenset({"DaemonSet", "Deployment", "Pod", "ReplicaSet", "ReplicationController", "StatefulSet"})
 
 
 def unprobed(kind: str, live: Json) -> frozenset[str]:
@@ -22,7 +21,7 @@ def unprobed(kind: str, live: Json) -> frozenset[str]:
     None where `minReadySeconds` makes Kubernetes itself wait before it calls a pod available.
     """
     spec = live.get("spec") or {}
-    if kind not in _KEEP_RUNNING or spec.get("minReadySeconds"):
+    if kind not in KEEP_RUNNING or spec.get("minReadySeconds"):
         return frozenset()
     pods = spec if kind == "Pod" else (spec.get("template") or {}).get("spec") or {}
     containers = pods.get("containers") or ()
@@ -35,8 +34,9 @@ def unstable(names: frozenset[str], pods: Sequence[Json], judge: Judge, today: d
     `today` is the time of day, to which their start times are compared. Ask again and again with the same sightings:
     a container counts from when it was first seen, and anew after each restart.
     """
+    # All are looked at, also after the first trouble: each counts from now on.
     troubles = [trouble for pod in live_pods(pods) for trouble in _troubles(names, pod, judge, today)]
-    return next(iter(troubles), "")
+    return troubles[0] if troubles else ""
 
 
 def _troubles(names: frozenset[str], pod: Json, judge: Judge, today: datetime) -> Iterator[str]:
@@ -57,6 +57,6 @@ def _troubles(names: frozenset[str], pod: Json, judge: Judge, today: datetime) -
 def _seconds_since(moment: object, today: datetime) -> float:
     """Seconds since a time as Kubernetes writes it (RFC 3339, UTC); 0 when there is none."""
     try:
-        return (today - datetime.fromisoformat(str(moment).replace("Z", "+00:00"))).total_seconds()
+        return (today - datetime.fromisoformat(str(moment))).total_seconds()
     except (ValueError, TypeError):
         return 0.0

@@ -54,7 +54,7 @@ edits = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(edits)
 def test_broken_repositories(changes: list[tuple[str, int, int, str]]) -> None:
     files = dict(ALL_FILES)
@@ -77,7 +77,7 @@ def test_broken_repositories(changes: list[tuple[str, int, int, str]]) -> None:
                 assert "pydantic" not in told(error)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=6).map(" ".join))
 def test_broken_templates(template: str) -> None:
     root = document.parse(f"Name: myapp\nValues: {{myapp: {{PASSWORD: {CANARY}, PIN: 5}}}}", "f.yml")
@@ -90,7 +90,7 @@ def test_broken_templates(template: str) -> None:
         assert CANARY not in told(error)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 @given(
     st.binary(max_size=60)
     | st.lists(st.sampled_from(PIECES), max_size=10).map(lambda p: " ".join(p).encode("utf-8", "ignore"))

@@ -95,13 +95,12 @@ def test_a_job_that_does_not_end_in_its_grace_is_left_behind() -> None:
 def test_the_grace_is_not_waited_for_once_all_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """A signal that comes just as the queue tells of a job's end takes that word with it."""
 
-    class Queue(SimpleQueue[int]):
-        def get(self, block: bool = True, timeout: float | None = None) -> int:
+    class Queue(SimpleQueue[None]):
+        def get(self, block: bool = True, timeout: float | None = None) -> None:
             waiting.set()
-            index = super().get(block, timeout)
+            super().get(block, timeout)
             if not asked.is_set():
                 raise Stop(signal.SIGTERM)
-            return index
 
     def job() -> str:
         waiting.wait(10)

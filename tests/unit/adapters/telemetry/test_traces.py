@@ -109,7 +109,7 @@ def test_a_collector_that_does_not_answer_costs_two_seconds_at_most(collector: C
     traces = started()
     begun = time.monotonic()
     assert "within 2 s" in (traces.end(result(), None) or "")
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 3
 
 
 @pytest.mark.parametrize("status", [400, 403])

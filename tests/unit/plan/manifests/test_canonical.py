@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deployer.plan.manifests.canonical import canonical_text
@@ -19,7 +19,6 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=5), VALUES, max_size=4))
 def test_nothing_is_damaged(manifest: dict[str, Any]) -> None:
     text = canonical_text(manifest)
@@ -28,7 +27,6 @@ def test_nothing_is_damaged(manifest: dict[str, Any]) -> None:
     assert canonical_text(json.loads(text)) == text
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_every_text_is_read_as_yaml(value: str) -> None:
     assert yaml.safe_load(canonical_text({"key": value})) == {"key": value}

@@ -45,7 +45,7 @@ def replaced(value: Any, path: Path, odd: Any) -> Any:
 PLACES = [(number, path) for number, contents in enumerate(INPUTS) for path in paths(contents) if path]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.sampled_from(PLACES), ODD)
 def test_any_part_may_be_anything(place: tuple[int, Path], odd: Any) -> None:
     number, path = place
@@ -58,7 +58,7 @@ def test_any_part_may_be_anything(place: tuple[int, Path], odd: Any) -> None:
     assert prepared(*result.objects).texts == result.texts
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(PLACES), ODD)
 def test_live_objects_may_be_anything(place: tuple[int, Path], odd: Any) -> None:
     number, path = place
